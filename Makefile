@@ -1,0 +1,36 @@
+# make serve and make test set up all that they need: a virtual environment in .venv with the pinned dependencies.
+
+PYTHON ?= python3
+VENV := .venv
+READY := $(VENV)/.ready
+
+.PHONY: serve test lint lock clean
+
+serve: $(READY)
+	@$(VENV)/bin/struere-local serve --project examples/customers
+
+test: $(READY)
+	$(VENV)/bin/python -m pytest
+
+lint: $(READY)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+$(READY): requirements.lock setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "struere-local needs Python 3.11 or newer; name one with make PYTHON=python3.12")'
+	@echo "Setting up $(VENV) (once)" >&2
+	@$(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+# Write the newest versions that setup.cfg allows to requirements.lock.
+lock:
+	rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --upgrade 'setuptools>=77' --editable '.[test]'
+	$(VENV)/bin/pip freeze --all --exclude-editable --exclude pip > requirements.lock
+
+clean:
+	rm -rf $(VENV) build *.egg-info

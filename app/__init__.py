@@ -1,0 +1,43 @@
+"""struere-local: the Struere Data API on one's own machine."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from flask_cors import CORS
+
+from . import config as settings
+from .api import auth, entities, entity_types, errors, health, limits
+from .cli import commands
+from .parts import assemble
+from .storage.outside import Outside
+
+
+def create_app(config: Mapping[str, Any] | None = None, outside: Outside | None = None) -> Flask:
+    """Return the WSGI application; its database is created or migrated, and no connection is left open."""
+    app = Flask(__name__, instance_path=str(Path.cwd() / "instance"), static_folder=None)
+    app.config.update(config or {})
+    app.config.update(settings.load(config))
+    app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_BODY_BYTES"]
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    app.url_map.converters["entity_id"] = entities.EntityId
+    parts = app.extensions["struere"] = assemble(app.config, outside or Outside())
+    parts.database.prepare()
+    parts.database.close()
+
+    CORS(app, resources=r"/v1/*", allow_headers=["Authorization", "Content-Type"], expose_headers=["Retry-After"])
+    errors.register(app)
+    app.before_request(auth.authenticate)
+    limits.register(app, parts.outside)
+    for module in (entities, entity_types, health):
+        app.register_blueprint(module.blueprint)
+    app.cli.add_command(commands, "struere")
+    app.extensions["create_app"] = create_app
+    return app
+
+
+def main() -> None:
+    """Run the command struere-local."""
+    commands(obj=create_app, prog_name="struere-local")

@@ -1,0 +1,1 @@
+"""HTTP: the Data API's routes, bodies, keys, limits and errors."""

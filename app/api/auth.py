@@ -1,0 +1,38 @@
+"""Bearer key -> caller, before anything else looks at a request."""
+
+from typing import NamedTuple
+
+from flask import current_app, g, request
+
+from ..storage.api_keys import ApiKeys
+from ..storage.organizations import Environment
+from ..storage.repository import Scope
+from .errors import NoPermission, Unauthorized
+
+
+class Caller(NamedTuple):
+    """Who sends a request: the key, what it may see, and on whose budget."""
+
+    key_id: str
+    environment: Environment
+    scope: Scope | None
+
+
+def authenticate() -> None:
+    """Set g.caller on every Data API request; raise Unauthorized or NoPermission."""
+    g.caller = None
+    if not is_data_api() or request.method == "OPTIONS":
+        return
+    keys: ApiKeys = current_app.extensions["struere"].keys
+    scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
+    key = keys.authenticate(token.strip()) if scheme.lower() == "bearer" else None
+    if key is None:
+        raise Unauthorized
+    if not {"data", "*"} & set(key.permissions):
+        raise NoPermission
+    g.caller = Caller(key.id, key.environment, key.parsed_scope())
+
+
+def is_data_api() -> bool:
+    """Tell whether a request is for the Data API, routed or not."""
+    return request.path == "/v1" or request.path.startswith("/v1/")

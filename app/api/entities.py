@@ -1,0 +1,87 @@
+"""The routes of /v1/data."""
+
+from typing import Any
+
+from flask import Blueprint, Response, current_app, g
+from werkzeug.routing import UnicodeConverter
+
+from ..storage.repository import EntityRepository
+from .json import respond
+from .records import shown
+from .schemas import CreateBody, ListParameters, QueryBody, SearchBody, UpdateBody, load_body, load_query_string
+
+blueprint = Blueprint("entities", __name__, url_prefix="/v1/data")
+
+
+class EntityId(UnicodeConverter):
+    """A path segment that may name an entity: query and search never do."""
+
+    regex = "(?!(?:query|search)/?$)[^/]+"
+
+
+CREATE_BODY = CreateBody()
+LIST_PARAMETERS = ListParameters()
+QUERY_BODY = QueryBody()
+SEARCH_BODY = SearchBody()
+UPDATE_BODY = UpdateBody()
+
+
+@blueprint.get("/<slug>")
+def list_entities(slug: str) -> Response:
+    """List entities of a type, oldest first."""
+    entities = _entities(slug)
+    return _page(entities, load_query_string(LIST_PARAMETERS))
+
+
+@blueprint.get("/<slug>/<entity_id:entity_id>")
+def get_entity(slug: str, entity_id: str) -> Response:
+    """Get one entity."""
+    return respond(shown(_entities(slug).get(entity_id)))
+
+
+@blueprint.post("/<slug>")
+def create_entity(slug: str) -> Response:
+    """Create an entity."""
+    entities = _entities(slug)
+    entity = entities.create(**load_body(CREATE_BODY))
+    return respond(shown(entity), 201, {"Location": f"/v1/data/{slug}/{entity.id}"})
+
+
+@blueprint.post("/<slug>/query")
+def query_entities(slug: str) -> Response:
+    """List the entities of a type that match filters, oldest first."""
+    entities = _entities(slug)
+    return _page(entities, load_body(QUERY_BODY))
+
+
+@blueprint.post("/<slug>/search")
+def search_entities(slug: str) -> Response:
+    """Find entities of a type by the words of their search fields, best match first."""
+    entities = _entities(slug)
+    found = entities.search(**load_body(SEARCH_BODY))
+    return respond({"data": [shown(entity) for entity in found], "cursor": None, "hasMore": False})
+
+
+@blueprint.patch("/<slug>/<entity_id:entity_id>")
+def update_entity(slug: str, entity_id: str) -> Response:
+    """Merge fields into an entity's data, and set its status if one is given."""
+    entities = _entities(slug)
+    return respond(shown(entities.update(entity_id, **load_body(UPDATE_BODY))))
+
+
+@blueprint.delete("/<slug>/<entity_id:entity_id>")
+def delete_entity(slug: str, entity_id: str) -> Response:
+    """Delete an entity softly."""
+    _entities(slug).delete(entity_id)
+    return respond({"success": True})
+
+
+def _entities(slug: str) -> EntityRepository:
+    parts = current_app.extensions["struere"]
+    return EntityRepository(parts.database, parts.outside, g.caller.environment, g.caller.scope, slug)
+
+
+def _page(entities: EntityRepository, wanted: dict[str, Any]) -> Response:
+    page = entities.query(**wanted)
+    cursor = page.entities[-1].id if page.has_more else None
+    return respond({"data": [shown(entity) for entity in page.entities], "cursor": cursor, "hasMore": page.has_more})

@@ -1,0 +1,113 @@
+"""struere-local serve: prepare the data, then run the server and tell where it is."""
+
+import functools
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from flask import Flask
+from flask.cli import ScriptInfo
+
+from .. import serve as server
+from ..config import Settings
+from ..project import read_definitions, read_entities
+from .options import Workspace, open_workspace, setting_options
+
+
+@click.command()
+@setting_options(
+    "HOST", "PORT", "WORKERS", "THREADS", "DATABASE", "ORGANIZATION", "PROJECT", "KEY", "EPHEMERAL", "LIMITS"
+)
+def serve(settings: Settings) -> None:
+    """Serve the Data API until Ctrl-C or SIGTERM.
+
+    Once it accepts requests, one line of JSON on standard output tells url, pid, database and the keys made or given
+    at this start; everything for people goes to standard error.
+    """
+    with _storage(settings):
+        listener = server.listen(settings["HOST"], settings["PORT"])
+        url = server.url(listener)
+        workspace = open_workspace(settings)
+        if settings["PROJECT"]:
+            _apply_project(workspace, settings["PROJECT"])
+        keys = _development_key(workspace, settings["KEY"])
+        slug = next((each.definition.slug for each in workspace.types("development").all()), None)
+        workspace.parts.database.close()
+        server.run(
+            listener,
+            settings["WORKERS"],
+            settings["THREADS"],
+            functools.partial(_create_app(), settings),
+            functools.partial(_announce, settings, url, keys, slug),
+        )
+
+
+@contextmanager
+def _storage(settings: Settings) -> Iterator[None]:
+    """Give an ephemeral server its temporary folder, and remove it at the end."""
+    if not settings["EPHEMERAL"]:
+        yield
+        return
+    folder, owner = tempfile.mkdtemp(prefix="struere-local-"), os.getpid()
+    settings["DATABASE"] = Path(folder) / "struere.db"
+    try:
+        yield
+    finally:
+        if os.getpid() == owner:  # a worker leaves by this way too
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _apply_project(workspace: Workspace, project: Path) -> None:
+    """Apply a project's types to development and eval, and its entities to those of the two that are new."""
+    definitions = read_definitions(project)
+    for name in ("development", "eval"):
+        types = workspace.types(name)
+        is_new = not types.all()
+        types.apply(definitions)
+        if is_new:
+            workspace.transfer(name).import_(read_entities(project, workspace.parts.limits))
+
+
+def _development_key(workspace: Workspace, plain: str | None) -> dict[str, str]:
+    """Return the development key made or given at this start, by environment."""
+    keys, environment = workspace.parts.keys, workspace.environment("development")
+    if plain:
+        keys.ensure(environment, plain)
+        return {"development": plain}
+    if any(key.environment == environment for key in keys.all(workspace.organization_id)):
+        return {}
+    return {"development": keys.create(environment, "first start")[1]}
+
+
+def _create_app() -> Callable[[Settings], Flask]:
+    """Return the application's factory, which both commands hand down: circular imports are none of ours."""
+    context = click.get_current_context()
+    info = context.find_object(ScriptInfo)
+    factory: Callable[[Settings], Flask] = info.load_app().extensions["create_app"] if info else context.obj
+    return factory
+
+
+def _announce(settings: Settings, url: str, keys: dict[str, str], slug: str | None) -> None:
+    started = {"url": url, "pid": os.getpid(), "database": str(settings["DATABASE"]), "keys": keys}
+    print(json.dumps(started), flush=True)
+    tell = functools.partial(click.echo, err=True)
+    tell(f"struere-local serves {url} from {settings['DATABASE']}; stop it with Ctrl-C.")
+    if settings["WORKERS"] > 1 and settings["LIMITS"] and settings["LIMIT_STORAGE"] == "memory://":
+        tell("Each worker counts requests for itself; set STRUERE_LIMIT_STORAGE to count over all of them.")
+    if not keys:
+        tell(f"The keys made before still work; make another with: {_command()} keys create --name NAME")
+        return
+    path = f"/v1/data/{slug}" if slug else "/v1/entity-types"
+    tell(f"Development key: {keys['development']}")
+    tell(f'Try: curl -H "Authorization: Bearer {keys["development"]}" {url}{path}')
+
+
+def _command() -> str:
+    """Return how to call this program from here."""
+    return "struere-local" if shutil.which("struere-local") else os.path.relpath(sys.argv[0])

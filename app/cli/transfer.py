@@ -1,0 +1,73 @@
+"""struere-local export and import: entities as JSON Lines."""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from ..api.records import read_records, write_record
+from ..config import Settings
+from .options import environment_option, open_workspace, setting_options
+
+
+@click.command()
+@setting_options("DATABASE", "ORGANIZATION")
+@environment_option
+@click.option("--type", "slug", help="Only entities of this type.")
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True), default="-")
+def export(settings: Settings, environment: str, slug: str | None, file: str) -> None:
+    """Write entities to a FILE or standard output.
+
+    Each line is one live entity of the environment as the API shows it in JSON, in creation order.
+    """
+    workspace = open_workspace(settings, create=False)
+    transfer = workspace.transfer(environment)
+    with (
+        workspace.parts.database.snapshot(),
+        click.progressbar(
+            transfer.export(slug), length=transfer.count(slug), label="Exporting", file=sys.stderr, hidden=_quiet()
+        ) as entities,
+    ):
+        _write(file, map(write_record, entities))
+
+
+@click.command("import")
+@setting_options("DATABASE", "ORGANIZATION")
+@environment_option
+@click.argument("file", type=click.File("rb"), default="-")
+def import_(settings: Settings, environment: str, file: BinaryIO) -> None:
+    """Store entities from a FILE or standard input.
+
+    All of them are stored, or after an error none. Each line is JSON as export writes it: type and data are needed;
+    id, status, createdAt and updatedAt are kept where they are given.
+    """
+    workspace = open_workspace(settings)
+    records = read_records(_with_progress(file), workspace.parts.limits, file.name)
+    count = workspace.transfer(environment).import_(records)
+    click.echo(f"Imported {count} {'entity' if count == 1 else 'entities'}.", err=True)
+
+
+def _write(file: str, lines: Iterable[bytes]) -> None:
+    if file == "-":
+        sys.stdout.buffer.writelines(lines)
+        return
+    # Renamed into place when complete, so that a reader never sees half of an export.
+    draft = Path(f"{file}.new")
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
+        output.writelines(lines)
+    draft.replace(file)
+
+
+def _with_progress(file: BinaryIO) -> Iterator[bytes]:
+    size = os.fstat(file.fileno()).st_size if file.seekable() else 0
+    with click.progressbar(length=size, label="Importing", file=sys.stderr, hidden=_quiet() or not size) as progress:
+        for line in file:
+            progress.update(len(line))
+            yield line
+
+
+def _quiet() -> bool:
+    return not sys.stderr.isatty()

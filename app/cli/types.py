@@ -1,0 +1,68 @@
+"""struere-local types: apply, list and remove entity types."""
+
+import json
+from pathlib import Path
+
+import click
+
+from ..api.entity_types import shown
+from ..config import Settings
+from ..project import read_definitions
+from ..storage.entity_types import Change
+from .options import color, echo_table, environment_option, json_option, open_workspace, setting_options
+
+COLORS = {"+": "green", "~": "yellow", "-": "red", "=": None}
+
+
+@click.group()
+def types() -> None:
+    """Apply, list and remove entity types."""
+
+
+@types.command()
+@setting_options("DATABASE", "ORGANIZATION")
+@environment_option
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--remove", is_flag=True, help="Remove the types that the folder does not define.")
+@click.option("--force", is_flag=True, help="With --remove: their entities as well.")
+def apply(settings: Settings, environment: str, folder: Path, remove: bool, force: bool) -> None:
+    """Make an environment's entity types those of a FOLDER, and tell what changed.
+
+    The folder, or the entity-types/ in it, has one type a file, as .json, .yaml or .yml with the keys name, slug,
+    schema and searchFields. Each type is told as + new, ~ changed, = unchanged or - gone from the folder.
+    """
+    definitions = read_definitions(folder)
+    changes = open_workspace(settings).types(environment).apply(definitions, remove, force)
+    for change in changes:
+        click.secho(_told(change), fg=COLORS[change.sign], color=color())
+
+
+@types.command("list")
+@setting_options("DATABASE", "ORGANIZATION")
+@environment_option
+@json_option
+def list_(settings: Settings, environment: str, as_json: bool) -> None:
+    """List the entity types of an environment."""
+    found = [entity_type.definition for entity_type in open_workspace(settings, create=False).types(environment).all()]
+    if as_json:
+        click.echo(json.dumps([shown(definition) for definition in found]))
+        return
+    header = ("SLUG", "NAME", "SEARCH FIELDS")
+    echo_table(header, [(each.slug, each.name, ", ".join(each.search_fields) or "-") for each in found])
+
+
+@types.command()
+@setting_options("DATABASE", "ORGANIZATION")
+@environment_option
+@click.argument("slug")
+@click.option("--force", is_flag=True, help="Its entities as well.")
+def remove(settings: Settings, environment: str, slug: str, force: bool) -> None:
+    """Remove the entity type with a SLUG; one that has entities only with --force."""
+    count = open_workspace(settings, create=False).types(environment).remove(slug, force)
+    click.echo(f"Removed {slug}" + (f" and its {count} entities." if count else "."))
+
+
+def _told(change: Change) -> str:
+    if change.sign != "-":
+        return f"{change.sign} {change.slug}"
+    return f"- {change.slug} ({'removed' if change.removed else 'kept; --remove removes it'})"

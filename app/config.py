@@ -1,0 +1,185 @@
+"""Settings: command-line options, then STRUERE_* variables, then instance/config.py, then defaults.
+
+Every value is checked at the start: one that does not parse raises SettingError.
+"""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import apsw
+import limits
+from limits.storage import storage_from_string
+
+from .storage.search_index import words
+
+PREFIX = "STRUERE_"
+
+
+class SettingError(ValueError):
+    """A setting that does not parse, with a sentence that names it."""
+
+
+class Setting(NamedTuple):
+    """A setting: its name, its default as people write it, how to parse it, and what it is for."""
+
+    name: str
+    default: str | None
+    parse: Callable[[str], Any]
+    help: str
+    metavar: str = "TEXT"
+    secret: bool = False
+
+
+class Settings(dict[str, Any]):
+    """Parsed settings by name; `sources` tells where each comes from."""
+
+    def __init__(self) -> None:
+        self.sources: dict[str, str] = {}
+
+
+def load(overrides: Mapping[str, Any] | None = None, instance: Path | None = None) -> Settings:
+    """Return the settings that hold: overrides, environment, the instance folder's config.py, defaults."""
+    instance = instance or Path.cwd() / "instance"
+    layers = [
+        ("option", {name: value for name, value in (overrides or {}).items() if value is not None}),
+        ("environment", _environment()),
+        (str(instance / "config.py"), _config_file(instance / "config.py")),
+        ("default", {setting.name: setting.default for setting in SETTINGS} | {"DATABASE": instance / "struere.db"}),
+    ]
+    settings = Settings()
+    for setting in SETTINGS:
+        source, value = next((source, layer[setting.name]) for source, layer in layers if setting.name in layer)
+        settings[setting.name] = None if value is None else _parse(setting, value, source)
+        settings.sources[setting.name] = source
+    return settings
+
+
+def shown(setting: Setting, value: Any) -> str:
+    """Return a value as people may see it: secrets masked."""
+    if value is None:
+        return ""
+    if setting.secret:
+        return _masked(str(value))
+    return {True: "on", False: "off"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+
+
+def unknown_variables() -> list[str]:
+    """Return the STRUERE_* variables that are no settings."""
+    return sorted(
+        name for name in os.environ if name.startswith(PREFIX) and name.removeprefix(PREFIX) not in SETTINGS_BY_NAME
+    )
+
+
+def _environment() -> dict[str, str]:
+    variables = {setting.name: os.environ.get(PREFIX + setting.name) for setting in SETTINGS}
+    return {name: value for name, value in variables.items() if value}
+
+
+def _config_file(path: Path) -> dict[str, Any]:
+    """Run a Python file, as Flask's config.from_pyfile does, and return its variables."""
+    if not path.is_file():
+        return {}
+    variables: dict[str, Any] = {}
+    try:
+        exec(compile(path.read_bytes(), path, "exec"), variables)
+    except Exception as error:
+        raise SettingError(f"{path} does not run: {type(error).__name__}: {error}") from error
+    return variables
+
+
+def _parse(setting: Setting, value: Any, source: str) -> Any:
+    text = {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
+    try:
+        return setting.parse(text)
+    except ValueError as error:
+        places = {"option": f"--{setting.name.lower()}", "environment": f"{PREFIX}{setting.name}"}
+        where = places.get(source, f"{setting.name} in {source}")
+        raise SettingError(f"{where} is {shown(setting, text)!r}: {error}") from None
+
+
+def _masked(text: str) -> str:
+    """Mask a key but for its prefix, or what stands before the host of an address."""
+    return re.sub("//.*@", "//…@", text) if "://" in text else text[:7] + "…"
+
+
+def _whole(least: int, most: int = 2**31 - 1) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not re.fullmatch("-?[0-9]{1,12}", text) or not least <= int(text) <= most:
+            raise ValueError(f"it must be a whole number from {least} to {most}")
+        return int(text)
+
+    return parse
+
+
+def _switch(text: str) -> bool:
+    try:
+        return {"on": True, "true": True, "1": True, "off": False, "false": False, "0": False}[text.lower()]
+    except KeyError:
+        raise ValueError("it must be on or off") from None
+
+
+def _rate(text: str) -> str:
+    """Return a rate in the notation of `limits`, or off."""
+    if text.lower() == "off":
+        return "off"
+    rate = f"{text}/minute" if text.isdecimal() else text
+    try:
+        items = limits.parse_many(rate)
+    except ValueError:
+        items = []
+    if len(items) != 1 or items[0].amount < 1 or items[0].get_expiry() < 1:
+        raise ValueError("it must be a rate such as 60/minute, or off")
+    return rate
+
+
+def _storage(text: str) -> str:
+    try:
+        if text != "memory://":
+            storage_from_string(text)
+    except limits.errors.ConfigurationError as error:
+        raise ValueError(f"it must be a storage of the library limits, such as memory:// ({error})") from None
+    return text
+
+
+def _tokenizer(text: str) -> str:
+    connection = apsw.Connection(":memory:")
+    try:
+        quoted = text.replace("'", "''")
+        connection.execute(f"CREATE VIRTUAL TABLE probe USING fts5(text, tokenize = '{quoted}')")
+        words(connection, text, "probe")
+    except (apsw.Error, ValueError) as error:
+        raise ValueError(f"it must be an FTS5 tokenizer ({error})") from None
+    return text
+
+
+def _path(text: str) -> Path:
+    return Path(text).expanduser().absolute()
+
+
+SETTINGS = (
+    Setting("DATABASE", None, _path, "The SQLite file.", "FILE"),
+    Setting("ORGANIZATION", "local", str, "The organization that a command works on; made on first use.", "SLUG"),
+    Setting("HOST", "127.0.0.1", str, "Address to listen on.", "ADDRESS"),
+    Setting("PORT", "8000", _whole(0, 65535), "Port to listen on; 0 takes any free one.", "NUMBER"),
+    Setting("WORKERS", "1", _whole(1, 64), "Worker processes.", "NUMBER"),
+    Setting("THREADS", "4", _whole(1, 256), "Threads of each worker.", "NUMBER"),
+    Setting("PROJECT", None, _path, "Folder with entity-types/ and entities/ to apply at the start.", "FOLDER"),
+    Setting("KEY", None, str, "Development API key to use instead of a random one.", "KEY", secret=True),
+    Setting("EPHEMERAL", "off", _switch, "Store in a temporary folder that is gone at the end."),
+    Setting("LIMITS", "on", _switch, "Whether requests are limited at all.", "on|off"),
+    Setting("LIMIT_PER_KEY", "60/minute", _rate, "Requests of one API key; off for no limit."),
+    Setting("LIMIT_PER_ORGANIZATION", "200/minute", _rate, "Requests of one organization; off for no limit."),
+    Setting("LIMIT_STORAGE", "memory://", _storage, "Where requests are counted, as a `limits` address.", secret=True),
+    Setting("TOKENIZER", "unicode61 remove_diacritics 2", _tokenizer, "FTS5 tokenizer of the search."),
+    Setting("BUSY_TIMEOUT", "10000", _whole(0), "Milliseconds that a write waits for its turn."),
+    Setting("MAX_BODY_BYTES", str(8 * 2**20), _whole(1), "Largest request body."),
+    Setting("MAX_DATA_BYTES", str(2**20), _whole(2), "Largest data of an entity, as JSON."),
+    Setting("MAX_DEPTH", "16", _whole(1, 200), "Deepest nesting of data; data itself is level 1."),
+    Setting("MAX_FIELDS", "1024", _whole(1), "Most fields of an object in data."),
+    Setting("MAX_ELEMENTS", "8192", _whole(1), "Most elements of an array in data."),
+    Setting("MAX_NAME_LENGTH", "1024", _whole(1), "Longest field name in data, in characters."),
+)
+SETTINGS_BY_NAME = {setting.name: setting for setting in SETTINGS}

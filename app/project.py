@@ -1,0 +1,89 @@
+"""A project folder: entity-types/, one file a type, and entities/, sample entities as JSON Lines."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .api.json import InvalidJSON, parse
+from .api.records import read_records
+from .storage.documents import Limits, encode
+from .storage.entity_types import Definition
+from .storage.errors import Refused
+from .storage.transfer import Record
+
+SLUG = re.compile("[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+KEYS = ("name", "slug", "schema", "searchFields")
+
+
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]
+    """YAML as JSON: a date stays the text that it is written as."""
+
+    yaml_implicit_resolvers = {
+        first: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+def read_definitions(folder: Path) -> list[Definition]:
+    """Return the entity types that a folder, or the entity-types/ inside it, defines; raise Refused."""
+    folder = folder / "entity-types" if (folder / "entity-types").is_dir() else folder
+    if not folder.is_dir():
+        raise Refused(f"{folder} is not a folder; name one with an entity type in each .json, .yaml or .yml file")
+    paths = sorted(path for path in folder.iterdir() if path.suffix in (".json", ".yaml", ".yml"))
+    files: dict[str, Path] = {}
+    definitions = []
+    for path in paths:
+        definition = _definition(path)
+        if definition.slug in files:
+            raise Refused(f"{path} has the slug {definition.slug} of {files[definition.slug]}; give it its own")
+        files[definition.slug] = path
+        definitions.append(definition)
+    if not definitions:
+        raise Refused(f"{folder} defines no entity type; put one in each .json, .yaml or .yml file")
+    return definitions
+
+
+def read_entities(project: Path, limits: Limits) -> Iterator[Record]:
+    """Yield the sample entities of a project; raise Refused."""
+    folder = project / "entities"
+    for path in sorted(folder.glob("*.jsonl")):
+        with path.open("rb") as lines:
+            yield from read_records(lines, limits, str(path))
+
+
+def _definition(path: Path) -> Definition:
+    value = _value(path)
+    if not isinstance(value, dict):
+        raise Refused(f"{path} must hold an object with {', '.join(KEYS)}")
+    for key in value:
+        if key not in KEYS:
+            raise Refused(f"{path} has the unknown key {key}; the keys are {', '.join(KEYS)}")
+    slug, name, schema = value.get("slug"), value.get("name"), value.get("schema")
+    search_fields = value.get("searchFields") or []
+    if not isinstance(slug, str) or not SLUG.fullmatch(slug):
+        raise Refused(f"{path}: slug must be 1 to 64 letters, digits, - or _")
+    if not isinstance(name, str) or not name:
+        raise Refused(f"{path}: name must be a non-empty string")
+    if not isinstance(schema, dict):
+        raise Refused(f"{path}: schema must be an object, JSON Schema or {{field: type}}")
+    if not isinstance(search_fields, list) or not all(isinstance(field, str) and field for field in search_fields):
+        raise Refused(f"{path}: searchFields must be a list of field names")
+    return Definition(slug, name, schema, tuple(search_fields))
+
+
+def _value(path: Path) -> Any:
+    try:
+        text = path.read_bytes()
+        if path.suffix == ".json":
+            return parse(text)
+        # What YAML has beyond JSON - NaN, dates, sets, numbers as keys - has no place in an answer of the API.
+        return parse(encode(yaml.load(text, _Loader)).encode())  # noqa: S506, a SafeLoader
+    except (OSError, UnicodeDecodeError, InvalidJSON) as error:
+        raise Refused(f"{path} cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        raise Refused(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    except TypeError as error:
+        raise Refused(f"{path} holds what JSON cannot: {error}") from None

@@ -1,0 +1,114 @@
+"""gunicorn embedded: listen, announce, stop. Nothing here opens the database, which belongs to the workers."""
+
+import signal
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from flask import Flask
+from gunicorn import util
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from gunicorn.http.errors import ParseException
+from gunicorn.workers.gthread import ThreadWorker
+
+from .storage.errors import Refused
+
+KEEP_ALIVE = 15  # seconds; clients that pool connections drop theirs after 10 to 60
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that accepts connections; raise Refused where the address is not to be had."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(2048)
+    except OSError as error:
+        remedy = "name another with --port, or 0 for any free one" if port else "name another with --host"
+        raise Refused(f"Cannot listen on {host}:{port}: {error.strerror}; {remedy}") from None
+    return listener
+
+
+def url(listener: socket.socket) -> str:
+    """Return the URL of a listening socket."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def run(
+    listener: socket.socket, workers: int, threads: int, create_app: Callable[[], Flask], ready: Callable[[], None]
+) -> None:
+    """Serve an application until a signal, then finish what is running and exit with 0."""
+    options = {
+        "bind": f"fd://{listener.detach()}",
+        "workers": workers,
+        "threads": threads,
+        "when_ready": lambda arbiter: ready(),
+    }
+    _Arbiter(_Application(options, create_app)).run()
+
+
+def gunicorn_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return gunicorn's settings that go with ours, for gunicorn.conf.py."""
+    host = f"[{settings['HOST']}]" if ":" in settings["HOST"] else settings["HOST"]
+    return {
+        **SETTINGS,
+        "bind": f"{host}:{settings['PORT']}",
+        "workers": settings["WORKERS"],
+        "threads": settings["THREADS"],
+    }
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]
+    """A thread worker that answers malformed HTTP with JSON and leaves Ctrl-C to the arbiter."""
+
+    def init_signals(self) -> None:
+        """Ignore SIGINT: a terminal sends it to workers too, and the arbiter tells them to finish."""
+        super().init_signals()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
+        """Answer what never reached the application."""
+        if isinstance(exc, ParseException):
+            status, sentence = "400 Bad Request", "The request is not well-formed HTTP/1.1"
+        else:
+            self.log.exception("Error handling request")
+            status, sentence = "500 Internal Server Error", "Internal error"
+        body = orjson.dumps({"error": sentence}, option=orjson.OPT_APPEND_NEWLINE)
+        head = f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: application/json\r\n"
+        try:
+            util.write_nonblock(client, head.encode() + b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+        except OSError:
+            self.log.debug("The client left before its error was sent.")
+
+
+SETTINGS = {
+    "worker_class": Worker,
+    "keepalive": KEEP_ALIVE,
+    "loglevel": "warning",
+    "control_socket_disable": True,
+    "proc_name": "struere-local",
+}
+
+
+class _Application(BaseApplication):  # type: ignore[misc]
+    def __init__(self, options: dict[str, Any], create_app: Callable[[], Flask]) -> None:
+        self._options = options
+        self._create_app = create_app
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in {**SETTINGS, **self._options}.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        return self._create_app()
+
+
+class _Arbiter(Arbiter):  # type: ignore[misc]
+    def handle_int(self) -> None:
+        """Finish what is running, as after SIGTERM; a second SIGINT stops at once."""
+        self.handle_term()

@@ -1,0 +1,1 @@
+"""SQLite: what is stored, and how. Knows nothing of HTTP."""

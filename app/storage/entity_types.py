@@ -1,0 +1,134 @@
+"""Entity types of one environment, kept as a snapshot of their definitions."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import apsw
+
+from . import search_index
+from .database import Database
+from .documents import decode, encode
+from .errors import EntityTypeNotFound, Refused
+from .organizations import Environment
+from .outside import Outside
+
+
+@dataclass(frozen=True)
+class Definition:
+    """An entity type as its file defines it."""
+
+    slug: str
+    name: str
+    schema: dict[str, Any]
+    search_fields: tuple[str, ...] = ()
+
+
+class EntityType(NamedTuple):
+    """An entity type as it is stored."""
+
+    id: int
+    definition: Definition
+
+
+class Change(NamedTuple):
+    """What applying a snapshot did to a type: + new, ~ changed, = unchanged, - gone from the snapshot."""
+
+    sign: str
+    slug: str
+    removed: bool = False
+
+
+class EntityTypes:
+    """The entity types of one environment."""
+
+    def __init__(self, database: Database, outside: Outside, environment: Environment) -> None:
+        self._database = database
+        self._outside = outside
+        self._environment = environment
+
+    def all(self) -> list[EntityType]:
+        """Return the types in creation order."""
+        return self._select("", ())
+
+    def get(self, slug: str) -> EntityType:
+        """Return a type; raise EntityTypeNotFound."""
+        found = self._select("AND slug = ?", (slug,))
+        if not found:
+            raise EntityTypeNotFound(slug)
+        return found[0]
+
+    def apply(self, definitions: Iterable[Definition], remove: bool = False, force: bool = False) -> list[Change]:
+        """Make the types those of a snapshot and tell what changed.
+
+        Types gone from it are kept, unless `remove`; one that has entities is then Refused, unless `force`.
+        """
+        with self._database.transaction() as connection:
+            old = {entity_type.definition.slug: entity_type for entity_type in self.all()}
+            changes = [self._put(connection, old.pop(new.slug, None), new) for new in definitions]
+            for gone in old.values():
+                if remove:
+                    self._remove(connection, gone, force)
+                changes.append(Change("-", gone.definition.slug, removed=remove))
+        return changes
+
+    def remove(self, slug: str, force: bool = False) -> int:
+        """Remove a type and return how many entities went with it; Refused where it has some, unless `force`."""
+        with self._database.transaction() as connection:
+            return self._remove(connection, self.get(slug), force)
+
+    def _select(self, condition: str, values: tuple[str, ...]) -> list[EntityType]:
+        rows = self._database.connection.execute(
+            f"""
+            SELECT id, slug, name, schema, search_fields FROM entity_type
+            WHERE organization_id = ? AND environment = ? {condition} ORDER BY id
+            """,
+            (*self._environment, *values),
+        )
+        return [
+            EntityType(type_id, Definition(slug, name, decode(schema), tuple(decode(search_fields))))
+            for type_id, slug, name, schema, search_fields in rows
+        ]
+
+    def _put(self, connection: apsw.Connection, old: EntityType | None, new: Definition) -> Change:
+        if old is None:
+            self._insert(connection, new)
+            return Change("+", new.slug)
+        if _columns(old.definition) == _columns(new):
+            return Change("=", new.slug)
+        connection.execute(
+            "UPDATE entity_type SET slug = ?, name = ?, schema = ?, search_fields = ? WHERE id = ?",
+            (*_columns(new), old.id),
+        )
+        if old.definition.search_fields != new.search_fields:
+            search_index.rebuild(connection, old.id, new.search_fields, self._database.tokenizer)
+        return Change("~", new.slug)
+
+    def _insert(self, connection: apsw.Connection, new: Definition) -> None:
+        tokenizer = self._database.tokenizer
+        type_id = connection.execute(
+            """
+            INSERT INTO entity_type
+                (organization_id, environment, slug, name, schema, search_fields, tokenizer, created_at)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id
+            """,
+            (*self._environment, *_columns(new), tokenizer, self._outside.now()),
+        ).get
+        search_index.create(connection, type_id, tokenizer)
+
+    def _remove(self, connection: apsw.Connection, entity_type: EntityType, force: bool) -> int:
+        live = "SELECT count(*) FROM entity WHERE type_id = ? AND status <> 'deleted'"
+        count: int = connection.execute(live, (entity_type.id,)).get
+        slug = entity_type.definition.slug
+        if count and not force:
+            noun = "entity" if count == 1 else "entities"
+            raise Refused(f"Entity type {slug} has {count} {noun}; remove them with it by --force")
+        search_index.drop(connection, entity_type.id)
+        connection.execute("DELETE FROM entity WHERE type_id = ?", (entity_type.id,))
+        connection.execute("DELETE FROM entity_type WHERE id = ?", (entity_type.id,))
+        return count
+
+
+def _columns(definition: Definition) -> tuple[str, str, str, str]:
+    """Return slug, name, schema and search fields as stored; schemas with fields in another order differ."""
+    return definition.slug, definition.name, encode(definition.schema), encode(definition.search_fields)

@@ -1,0 +1,44 @@
+"""Exceptions of the storage; the docstring of each is its sentence, with {} for its arguments."""
+
+
+class StorageError(Exception):
+    """Storage failed"""
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__((type(self).__doc__ or "").format(*arguments))
+
+
+class Invalid(StorageError):
+    """{}"""
+
+
+class InvalidCursor(Invalid):
+    """Invalid cursor"""
+
+
+class NotFound(StorageError):
+    """Not found"""
+
+
+class EntityNotFound(NotFound):
+    """Entity not found"""
+
+
+class EntityDeleted(NotFound):
+    """Entity has been deleted"""
+
+
+class EntityTypeNotFound(NotFound):
+    """Entity type {} not found"""
+
+
+class ApiKeyNotFound(NotFound):
+    """API key {} not found; list the keys with: struere-local keys list"""
+
+
+class OutsideScope(StorageError):
+    """The API key's scope does not include {}"""
+
+
+class Refused(StorageError):
+    """{}"""

@@ -1,0 +1,188 @@
+"""Entities of one type, as one caller may see them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import apsw
+
+from . import search_index
+from .database import Database
+from .documents import Document, decode
+from .entity_types import EntityType, EntityTypes
+from .errors import EntityDeleted, EntityNotFound, InvalidCursor, OutsideScope
+from .filters import Condition, Parameters, where
+from .organizations import Environment
+from .outside import Outside
+from .search import index_text, match_expression
+
+Scope = Mapping[str, Sequence[Condition]]
+
+COLUMNS = "entity.id, entity.status, entity.data, entity.created_at, entity.updated_at"
+LIVE = "entity.status <> 'deleted'"  # the literal condition of the index live_entity
+
+
+class Entity(NamedTuple):
+    """A stored entity; `data` is its JSON text, times are Unix milliseconds."""
+
+    id: str
+    type: str
+    status: str
+    data: str
+    created_at: int
+    updated_at: int
+
+
+class Page(NamedTuple):
+    """Entities in creation order, and whether more follow."""
+
+    entities: list[Entity]
+    has_more: bool
+
+
+class EntityRepository:
+    """The entities of one type inside one environment and one API key's scope."""
+
+    def __init__(
+        self, database: Database, outside: Outside, environment: Environment, scope: Scope | None, slug: str
+    ) -> None:
+        """Raise EntityTypeNotFound for an unknown type, OutsideScope for one that the scope does not list."""
+        self._database = database
+        self._outside = outside
+        self._types = EntityTypes(database, outside, environment)
+        self._slug = slug
+        self._type_id = self._types.get(slug).id
+        if scope is not None and slug not in scope:
+            raise OutsideScope(f"entity type {slug}")
+        self._scope = scope[slug] if scope is not None else ()
+
+    def get(self, entity_id: str) -> Entity:
+        """Return an entity; raise EntityNotFound, EntityDeleted or OutsideScope."""
+        return self._get(entity_id)[1]
+
+    def query(
+        self,
+        conditions: Sequence[Condition] = (),
+        status: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page:
+        """Return the page of live entities that follows the cursor; raise InvalidCursor."""
+        parameters = Parameters(type=self._type_id, after=self._sequence(cursor), limit=limit + 1)
+        wanted = f"AND entity.status = {parameters.bind(status)}" if status is not None else ""
+        rows = self._database.connection.execute(
+            f"""
+            SELECT {COLUMNS} FROM entity
+            WHERE type_id = :type AND {LIVE} AND sequence > :after {wanted}
+                AND {where([*self._scope, *conditions], parameters)}
+            ORDER BY sequence LIMIT :limit
+            """,
+            parameters,
+        )
+        entities = [self._entity(*row) for row in rows]
+        return Page(entities[:limit], has_more=len(entities) > limit)
+
+    def search(self, text: str, limit: int = 20) -> list[Entity]:
+        """Return the live entities that have any word of the text, best match first, ties newest first."""
+        with self._database.snapshot() as connection:
+            type_id = self._types.get(self._slug).id
+            words = search_index.words(connection, self._database.tokenizer, text)
+            parameters = Parameters(match=match_expression(words), limit=limit)
+            if not parameters["match"]:
+                return []
+            rows = connection.execute(
+                f"""
+                SELECT {COLUMNS} FROM {search_index.matches_sql(type_id)}
+                    AND {where(self._scope, parameters)}
+                ORDER BY rank, sequence DESC LIMIT :limit
+                """,
+                parameters,
+            )
+            return [self._entity(*row) for row in rows]
+
+    def create(self, document: Document, status: str = "active") -> Entity:
+        """Store a new entity and return it; raise OutsideScope."""
+        with self._database.transaction() as connection:
+            now = self._outside.now()
+            entity = Entity(self._outside.entity_id(), self._slug, status, document.text, now, now)
+            insert(connection, self._types.get(self._slug), entity, document.fields)
+            return self._inside(entity)
+
+    def update(self, entity_id: str, document: Document, status: str | None = None) -> Entity:
+        """Merge a document into an entity's data and return the entity."""
+        with self._database.transaction() as connection:
+            sequence, old = self._get(entity_id)
+            new = document.over(decode(old.data))
+            entity = old._replace(
+                data=new.text,
+                status=old.status if status is None else status,
+                updated_at=max(self._outside.now(), old.updated_at),
+            )
+            connection.execute(
+                "UPDATE entity SET data = ?, status = ?, updated_at = ? WHERE sequence = ?",
+                (entity.data, entity.status, entity.updated_at, sequence),
+            )
+            entity_type = self._types.get(self._slug)
+            search_index.change(connection, entity_type.id, sequence, _index_text(entity_type, new.fields))
+            return self._inside(entity)
+
+    def delete(self, entity_id: str) -> None:
+        """Set an entity's status to deleted, so that it is never shown again."""
+        with self._database.transaction() as connection:
+            sequence, old = self._get(entity_id)
+            connection.execute(
+                "UPDATE entity SET status = 'deleted', updated_at = ? WHERE sequence = ?",
+                (max(self._outside.now(), old.updated_at), sequence),
+            )
+            search_index.remove(connection, self._type_id, sequence)
+
+    def _get(self, entity_id: str) -> tuple[int, Entity]:
+        parameters = Parameters(type=self._type_id, id=entity_id)
+        row = self._database.connection.execute(
+            f"""
+            SELECT sequence, {where(self._scope, parameters)}, {COLUMNS} FROM entity
+            WHERE type_id = :type AND id = :id
+            """,
+            parameters,
+        ).fetchone()
+        if row is None:
+            raise EntityNotFound
+        sequence, inside, *columns = row
+        entity = self._entity(*columns)
+        if entity.status == "deleted":
+            raise EntityDeleted
+        if not inside:
+            raise OutsideScope("this entity")
+        return sequence, entity
+
+    def _inside(self, entity: Entity) -> Entity:
+        """Return an entity just written; raise OutsideScope, and so undo it, where it lies outside."""
+        if self._scope:
+            self._get(entity.id)
+        return entity
+
+    def _sequence(self, cursor: str | None) -> int:
+        if not cursor:
+            return 0
+        sequence: int | None = self._database.connection.execute(
+            "SELECT sequence FROM entity WHERE type_id = ? AND id = ?", (self._type_id, cursor)
+        ).get
+        if sequence is None:
+            raise InvalidCursor
+        return sequence
+
+    def _entity(self, entity_id: str, status: str, data: str, created_at: int, updated_at: int) -> Entity:
+        return Entity(entity_id, self._slug, status, data, created_at, updated_at)
+
+
+def insert(connection: apsw.Connection, entity_type: EntityType, entity: Entity, fields: dict[str, Any]) -> None:
+    """Write a new row and its index entry inside the caller's transaction."""
+    connection.execute(
+        "INSERT INTO entity (id, type_id, status, data, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)",
+        (entity.id, entity_type.id, entity.status, entity.data, entity.created_at, entity.updated_at),
+    )
+    sequence = connection.last_insert_rowid()
+    search_index.add(connection, entity_type.id, sequence, _index_text(entity_type, fields))
+
+
+def _index_text(entity_type: EntityType, fields: dict[str, Any]) -> str:
+    return index_text(fields, entity_type.definition.search_fields)

@@ -1,0 +1,82 @@
+"""The FTS5 table of each entity type. Every function runs inside the caller's transaction."""
+
+import shlex
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import apsw
+
+from .documents import decode
+from .search import index_text
+
+
+def create(connection: apsw.Connection, type_id: int, tokenizer: str) -> None:
+    """Make the empty search table of a type."""
+    quoted = tokenizer.replace("'", "''")
+    connection.execute(f"CREATE VIRTUAL TABLE {_table(type_id)} USING fts5(text, tokenize = '{quoted}')")
+
+
+def drop(connection: apsw.Connection, type_id: int) -> None:
+    """Remove the search table of a type."""
+    connection.execute(f"DROP TABLE {_table(type_id)}")
+
+
+def add(connection: apsw.Connection, type_id: int, sequence: int, text: str) -> None:
+    """Index the text of a new entity."""
+    connection.execute(f"INSERT INTO {_table(type_id)} (rowid, text) VALUES (?, ?)", (sequence, text))
+
+
+def change(connection: apsw.Connection, type_id: int, sequence: int, text: str) -> None:
+    """Index the new text of an entity."""
+    connection.execute(f"UPDATE {_table(type_id)} SET text = ? WHERE rowid = ?", (text, sequence))
+
+
+def remove(connection: apsw.Connection, type_id: int, sequence: int) -> None:
+    """Take an entity out of the index."""
+    connection.execute(f"DELETE FROM {_table(type_id)} WHERE rowid = ?", (sequence,))
+
+
+def rebuild(connection: apsw.Connection, type_id: int, search_fields: Sequence[str], tokenizer: str) -> None:
+    """Index every live entity of a type anew."""
+    drop(connection, type_id)
+    create(connection, type_id, tokenizer)
+    rows: Iterable[Any] = connection.execute(
+        "SELECT sequence, data FROM entity WHERE type_id = ? AND status <> 'deleted'", (type_id,)
+    )
+    for sequence, data in rows:
+        add(connection, type_id, sequence, index_text(decode(data), search_fields))
+
+
+def is_stale(connection: apsw.Connection, tokenizer: str) -> bool:
+    """Tell whether a type's index was made with another tokenizer."""
+    return bool(_made_with_another(connection, tokenizer))
+
+
+def retokenize(connection: apsw.Connection, tokenizer: str) -> None:
+    """Rebuild the index of every type that was made with another tokenizer."""
+    for type_id, search_fields in _made_with_another(connection, tokenizer):
+        rebuild(connection, type_id, decode(search_fields), tokenizer)
+        connection.execute("UPDATE entity_type SET tokenizer = ? WHERE id = ?", (tokenizer, type_id))
+
+
+def _made_with_another(connection: apsw.Connection, tokenizer: str) -> list[Any]:
+    sql = "SELECT id, search_fields FROM entity_type WHERE tokenizer <> ?"
+    return connection.execute(sql, (tokenizer,)).fetchall()
+
+
+def words(connection: apsw.Connection, tokenizer: str, text: str) -> Iterable[str]:
+    """Split a text into words as the tokenizer does, each as it is written in the text."""
+    name, *arguments = shlex.split(tokenizer)
+    encoded = text.encode()
+    tokens: Any = connection.fts5_tokenizer(name, arguments)(encoded, apsw.FTS5_TOKENIZE_QUERY, None)
+    return [encoded[start:end].decode() for start, end, *_ in tokens]
+
+
+def matches_sql(type_id: int) -> str:
+    """Return SQL of the join from the entities of a type to what matches :match."""
+    table = _table(type_id)
+    return f"{table} JOIN entity ON entity.sequence = {table}.rowid WHERE {table} MATCH :match"
+
+
+def _table(type_id: int) -> str:
+    return f"search_{type_id:d}"
