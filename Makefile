@@ -4,13 +4,17 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 
-.PHONY: serve test lint lock clean
+.PHONY: serve test test-full lint lock clean
 
 serve: $(READY)
 	@$(VENV)/bin/struere-local serve --project examples/customers
 
 test: $(READY)
 	$(VENV)/bin/python -m pytest
+
+# The random tests with twenty times as many examples and more.
+test-full: $(READY)
+	$(VENV)/bin/python -m pytest tests/exact --hypothesis-profile=full
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .

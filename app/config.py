@@ -139,8 +139,9 @@ def _storage(text: str) -> str:
     try:
         if text != "memory://":
             storage_from_string(text)
-    except limits.errors.ConfigurationError as error:
-        raise ValueError(f"it must be a storage of the library limits, such as memory:// ({error})") from None
+    except limits.errors.ConfigurationError:
+        # The library's own message repeats the address, password and all.
+        raise ValueError("it must be an address for the library limits, such as memory:// or redis://") from None
     return text
 
 
@@ -155,13 +156,19 @@ def _tokenizer(text: str) -> str:
     return text
 
 
+def _name(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise ValueError("it must be a name of printable characters")
+    return text
+
+
 def _path(text: str) -> Path:
-    return Path(text).expanduser().absolute()
+    return Path(text).expanduser().resolve()
 
 
 SETTINGS = (
     Setting("DATABASE", None, _path, "The SQLite file.", "FILE"),
-    Setting("ORGANIZATION", "local", str, "The organization that a command works on; made on first use.", "SLUG"),
+    Setting("ORGANIZATION", "local", _name, "The organization that a command works on; made on first use.", "SLUG"),
     Setting("HOST", "127.0.0.1", str, "Address to listen on.", "ADDRESS"),
     Setting("PORT", "8000", _whole(0, 65535), "Port to listen on; 0 takes any free one.", "NUMBER"),
     Setting("WORKERS", "1", _whole(1, 64), "Worker processes.", "NUMBER"),

@@ -1,5 +1,6 @@
 """A project folder: entity-types/, one file a type, and entities/, sample entities as JSON Lines."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,16 +63,20 @@ def _definition(path: Path) -> Definition:
         if key not in KEYS:
             raise Refused(f"{path} has the unknown key {key}; the keys are {', '.join(KEYS)}")
     slug, name, schema = value.get("slug"), value.get("name"), value.get("schema")
-    search_fields = value.get("searchFields") or []
+    search_fields = [] if value.get("searchFields") is None else value["searchFields"]
     if not isinstance(slug, str) or not SLUG.fullmatch(slug):
         raise Refused(f"{path}: slug must be 1 to 64 letters, digits, - or _")
     if not isinstance(name, str) or not name:
         raise Refused(f"{path}: name must be a non-empty string")
     if not isinstance(schema, dict):
         raise Refused(f"{path}: schema must be an object, JSON Schema or {{field: type}}")
-    if not isinstance(search_fields, list) or not all(isinstance(field, str) and field for field in search_fields):
-        raise Refused(f"{path}: searchFields must be a list of field names")
+    if not isinstance(search_fields, list) or not all(map(_is_path, search_fields)):
+        raise Refused(f"{path}: searchFields must be a list of field names, with dots between those of nested objects")
     return Definition(slug, name, schema, tuple(search_fields))
+
+
+def _is_path(field: Any) -> bool:
+    return isinstance(field, str) and all(field.split("."))
 
 
 def _value(path: Path) -> Any:
@@ -80,10 +85,12 @@ def _value(path: Path) -> Any:
         if path.suffix == ".json":
             return parse(text)
         # What YAML has beyond JSON - NaN, dates, sets, numbers as keys - has no place in an answer of the API.
-        return parse(encode(yaml.load(text, _Loader)).encode())  # noqa: S506, a SafeLoader
+        value = yaml.load(text, _Loader)  # noqa: S506, a SafeLoader
+        encode(value)  # raises at sets, bytes and names that are no text, some of which json would take
+        return parse(json.dumps(value).encode())
     except (OSError, UnicodeDecodeError, InvalidJSON) as error:
         raise Refused(f"{path} cannot be read: {error}") from None
     except yaml.YAMLError as error:
         raise Refused(f"{path} is not YAML: {' '.join(str(error).split())}") from None
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise Refused(f"{path} holds what JSON cannot: {error}") from None

@@ -11,11 +11,19 @@ from gunicorn import util
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.http.errors import ParseException
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers import gthread
 
 from .storage.errors import Refused
 
-KEEP_ALIVE = 15  # seconds; clients that pool connections drop theirs after 10 to 60
+KEEP_ALIVE = 15  # seconds that an idle connection stays open
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+
+# How long a stopping worker listens on idle connections for a request that is on its way, in seconds.
+# gunicorn's 2 would be most of the life of a throwaway server; on one machine nothing is on its way for so long.
+gthread.STOP_KEEPALIVE_LINGER = 0.25
+# How long a thread waits for the first byte of a connection, in seconds; a stop waits as long. Browsers connect ahead.
+gthread.DEFAULT_WORKER_DATA_TIMEOUT = 1.0
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -62,13 +70,14 @@ def gunicorn_settings(settings: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-class Worker(ThreadWorker):  # type: ignore[misc]
+class Worker(gthread.ThreadWorker):  # type: ignore[misc]
     """A thread worker that answers malformed HTTP with JSON and leaves Ctrl-C to the arbiter."""
 
     def init_signals(self) -> None:
         """Ignore SIGINT: a terminal sends it to workers too, and the arbiter tells them to finish."""
         super().init_signals()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
         """Answer what never reached the application."""
@@ -91,7 +100,14 @@ SETTINGS = {
     "loglevel": "warning",
     "control_socket_disable": True,
     "proc_name": "struere-local",
+    "worker_exit": lambda arbiter, worker: _close(worker),
 }
+
+
+def _close(worker: Worker) -> None:
+    """Close the worker's database, so that SQLite moves its write-ahead log into the file."""
+    if worker.booted:
+        worker.wsgi.extensions["struere"].database.close()
 
 
 class _Application(BaseApplication):  # type: ignore[misc]
@@ -109,6 +125,12 @@ class _Application(BaseApplication):  # type: ignore[misc]
 
 
 class _Arbiter(Arbiter):  # type: ignore[misc]
+    def spawn_worker(self) -> None:
+        """Fork with the signals that stop held back, so that none is lost before the worker handles them."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        super().spawn_worker()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
     def handle_int(self) -> None:
         """Finish what is running, as after SIGTERM; a second SIGINT stops at once."""
         self.handle_term()

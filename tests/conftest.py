@@ -1,6 +1,7 @@
 """An application and a named cast of API keys, new for each test."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,11 +14,41 @@ from app.parts import Parts
 from app.storage.entity_types import Definition, EntityTypes
 from app.storage.organizations import Environment, ensure_organization
 from app.storage.outside import Outside
+from tests import profiles
+
+assert profiles  # registered before pytest reads --hypothesis-profile
 
 START = 1_710_000_000_000  # Unix milliseconds, those of the specification's examples
 
 CUSTOMER = Definition("customer", "Customer", {"name": "string", "email": "string"}, ("name", "email"))
 PLAYER = Definition("player", "Player", {"type": "object", "properties": {"nickname": {"type": "string"}}})
+UNKNOWN_ID = "k17" + 29 * "0"
+
+
+class Route(NamedTuple):
+    """A request to a route; a path may leave open {slug} and {id}."""
+
+    method: str
+    path: str
+    body: dict[str, Any] | None = None
+
+    def options(self, slug: str = "customer", entity_id: str = UNKNOWN_ID) -> dict[str, Any]:
+        """Return what a client or a key needs to send it."""
+        return {"method": self.method, "path": self.path.format(slug=slug, id=entity_id), "json": self.body}
+
+
+ID_ROUTES = {
+    "get": Route("GET", "/v1/data/{slug}/{id}"),
+    "update": Route("PATCH", "/v1/data/{slug}/{id}", {"data": {"name": "Changed"}}),
+    "delete": Route("DELETE", "/v1/data/{slug}/{id}"),
+}
+PAGE_ROUTES = {
+    "list": Route("GET", "/v1/data/{slug}"),
+    "query": Route("POST", "/v1/data/{slug}/query", {}),
+    "search": Route("POST", "/v1/data/{slug}/search", {"query": "jane"}),
+}
+TYPE_ROUTES = {**PAGE_ROUTES, **ID_ROUTES, "create": Route("POST", "/v1/data/{slug}", {"data": {"name": "Jane"}})}
+ROUTES = {**TYPE_ROUTES, "entity types": Route("GET", "/v1/entity-types")}
 
 
 class ReplacedOutside(Outside):
@@ -67,15 +98,52 @@ class Key:
         return [entity["data"]["name"] for entity in response.json["data"]]
 
 
-class Cast(NamedTuple):
-    """Who sends requests; all but the stranger belong to the organization `acme`."""
+def assert_error(response: Any, status: int, sentence: str | None = None) -> None:
+    """Check that a response is an error, in the one shape that every error has."""
+    assert response.status_code == status, response.text
+    assert response.content_type == "application/json"
+    assert list(response.json) == (["error", "retryAt"] if status == 429 else ["error"])
+    error = response.json["error"]
+    assert isinstance(error, str)
+    assert error.strip()
+    assert sentence in (None, error)
 
-    owner: Key  # everything in development
-    colleague: Key  # another key of development, with the permission `data` alone
-    tester: Key  # eval
-    operator: Key  # production
-    chatter: Key  # development, with the permission `chat` alone
-    stranger: Key  # development of another organization
+
+class Cast:
+    """Who sends requests, each with a key that is made on first use; all but the stranger belong to `acme`."""
+
+    def __init__(self, make_key: Callable[..., Key]) -> None:
+        self._make_key = make_key
+
+    @cached_property
+    def owner(self) -> Key:
+        """Everything in development."""
+        return self._make_key()
+
+    @cached_property
+    def colleague(self) -> Key:
+        """Another key of development, with the permission `data` alone."""
+        return self._make_key(permissions=("data",))
+
+    @cached_property
+    def tester(self) -> Key:
+        """Everything in eval."""
+        return self._make_key("eval")
+
+    @cached_property
+    def operator(self) -> Key:
+        """Everything in production."""
+        return self._make_key("production")
+
+    @cached_property
+    def chatter(self) -> Key:
+        """A key of development, with the permission `chat` alone."""
+        return self._make_key(permissions=("chat",))
+
+    @cached_property
+    def stranger(self) -> Key:
+        """Everything in development of another organization."""
+        return self._make_key("elsewhere")
 
 
 @pytest.fixture
@@ -115,7 +183,11 @@ def parts(app: Flask) -> Parts:
 
 @pytest.fixture
 def environments(parts: Parts) -> dict[str, Environment]:
-    """The environments of acme by name, and `elsewhere` of another organization; all have the two types."""
+    return make_environments(parts)
+
+
+def make_environments(parts: Parts) -> dict[str, Environment]:
+    """Return the environments of acme by name, and `elsewhere` of another organization; all have the two types."""
     acme = ensure_organization(parts.database, parts.outside, "acme")
     other = ensure_organization(parts.database, parts.outside, "other")
     environments = {name: Environment(acme, name) for name in ("development", "production", "eval")}
@@ -126,18 +198,18 @@ def environments(parts: Parts) -> dict[str, Environment]:
 
 
 @pytest.fixture
-def cast(client: FlaskClient, parts: Parts, environments: dict[str, Environment]) -> Cast:
-    def key(environment: str, *permissions: str) -> Key:
-        return Key(client, parts.keys.create(environments[environment], "a key", permissions or ("*",))[1])
+def make_key(client: FlaskClient, parts: Parts, environments: dict[str, Environment]) -> Callable[..., Key]:
+    """Make another key, with the options of ApiKeys.create."""
 
-    return Cast(
-        owner=key("development"),
-        colleague=key("development", "data"),
-        tester=key("eval"),
-        operator=key("production"),
-        chatter=key("development", "chat"),
-        stranger=key("elsewhere"),
-    )
+    def make_key(environment: str = "development", **options: Any) -> Key:
+        return Key(client, parts.keys.create(environments[environment], "a key", **options)[1])
+
+    return make_key
+
+
+@pytest.fixture
+def cast(make_key: Callable[..., Key]) -> Cast:
+    return Cast(make_key)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from typing import Any
 
 from flask import Blueprint, Response, current_app, g
-from werkzeug.routing import UnicodeConverter
+from werkzeug.routing import BaseConverter
 
 from ..storage.repository import EntityRepository
 from .json import respond
@@ -13,10 +13,11 @@ from .schemas import CreateBody, ListParameters, QueryBody, SearchBody, UpdateBo
 blueprint = Blueprint("entities", __name__, url_prefix="/v1/data")
 
 
-class EntityId(UnicodeConverter):
+class EntityId(BaseConverter):
     """A path segment that may name an entity: query and search never do."""
 
-    regex = "(?!(?:query|search)/?$)[^/]+"
+    regex = "(?!(?:query|search)$)[^/]+"
+    part_isolating = True  # werkzeug would guess otherwise from the slash in the expression
 
 
 CREATE_BODY = CreateBody()

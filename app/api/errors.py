@@ -53,8 +53,6 @@ STATUSES: dict[type[Exception], int] = {
 }
 HEADERS: dict[type[Exception], dict[str, str]] = {
     Unauthorized: {"WWW-Authenticate": "Bearer"},
-    # Where the next request on the connection begins cannot be told.
-    BrokenBody: {"Connection": "close"},
 }
 
 

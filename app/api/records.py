@@ -12,7 +12,7 @@ from ..storage.repository import Entity
 from ..storage.transfer import Record
 from .json import InvalidJSON, parse
 
-ID = re.compile("[A-Za-z0-9_-]{1,64}")
+ID = re.compile("(?!(query|search)$)[A-Za-z0-9_-]{1,64}")
 TIMES = range(2**53)  # Unix milliseconds that a double holds
 
 
@@ -21,7 +21,7 @@ def read_records(lines: Iterable[bytes], limits: Limits, name: str) -> Iterator[
     for number, line in enumerate(lines, start=1):
         if line.strip():
             try:
-                yield _record(parse(line), limits)
+                yield _record(parse(line), limits, f"{name}, line {number}")
             except (InvalidJSON, Invalid) as error:
                 raise Refused(f"{name}, line {number}: {error}") from None
 
@@ -43,7 +43,7 @@ def shown(entity: Entity) -> dict[str, Any]:
     }
 
 
-def _record(value: Any, limits: Limits) -> Record:
+def _record(value: Any, limits: Limits, place: str) -> Record:
     if not isinstance(value, dict):
         raise Invalid("an entity must be a JSON object")
     if not isinstance(value.get("data"), dict):
@@ -53,11 +53,12 @@ def _record(value: Any, limits: Limits) -> Record:
         raise Invalid("status must be a non-empty string other than deleted")
     entity_id = value.get("id")
     if entity_id is not None and not (isinstance(entity_id, str) and ID.fullmatch(entity_id)):
-        raise Invalid("id must be 1 to 64 letters, digits, - or _")
+        raise Invalid("id must be 1 to 64 letters, digits, - or _, and neither query nor search")
     if not isinstance(value.get("type"), str):
         raise Invalid("type must be the slug of an entity type")
     created_at, updated_at = _time(value, "createdAt"), _time(value, "updatedAt")
-    return Record(value["type"], Document.of(value["data"], limits), status, entity_id, created_at, updated_at)
+    document = Document.of(value["data"], limits)
+    return Record(value["type"], document, status, entity_id, created_at, updated_at, place)
 
 
 def _time(value: dict[str, Any], name: str) -> int | None:

@@ -122,6 +122,9 @@ class LimitParameter(LimitField):
         return int(value[-9:]) if not value[:-9].strip("0") else MAXIMUM_LIMIT
 
 
+# A default of None would make marshmallow take null as well.
+
+
 class Body(Schema):
     """Unknown fields of a body or query string are ignored."""
 
@@ -140,13 +143,13 @@ class UpdateBody(Body):
     """The body that updates an entity."""
 
     document = DataField(data_key="data", required=True)
-    status = NewStatusField(load_default=None)
+    status = NewStatusField(load_default=None, allow_none=False)
 
 
 class ListParameters(Body):
     """The query string of a list."""
 
-    status = StatusField(load_default=None)
+    status = StatusField(load_default=None, allow_none=False)
     limit = LimitParameter(load_default=50)
     cursor = CursorField(load_default=None)
 
@@ -155,7 +158,7 @@ class QueryBody(Body):
     """The body of a query."""
 
     conditions = FiltersField(data_key="filters", load_default=(), allow_none=True)
-    status = StatusField(load_default=None)
+    status = StatusField(load_default=None, allow_none=False)
     limit = LimitField(load_default=50)
     cursor = CursorField(load_default=None, allow_none=True)
 
@@ -169,9 +172,16 @@ class SearchBody(Body):
 
 def _body() -> bytes:
     try:
-        return request.get_data(cache=False)
+        text = request.get_data(cache=False)
     except RequestEntityTooLarge:
         raise
     except Exception as error:
         # Each WSGI server has exceptions of its own for a body that is not what its headers say.
         raise BrokenBody from error
+    # gunicorn ends a body quietly where the client hangs up; half of one may happen to be whole JSON.
+    if len(text) < (request.content_length or 0):
+        raise BrokenBody
+    # werkzeug ends a chunked body quietly at the limit.
+    if request.content_length is None and request.environ["wsgi.input"].read(1):
+        raise RequestEntityTooLarge
+    return text

@@ -1,22 +1,40 @@
 """The command struere-local."""
 
+import errno
 from typing import Any
 
 import click
 
 from ..config import SettingError
 from ..storage.errors import StorageError
-from . import keys, serve, settings, transfer, types
+from . import check, keys, serve, settings, transfer, types
+
+
+class Misused(click.ClickException):
+    """A command given wrongly, told in one line."""
+
+    exit_code = 2
 
 
 class Commands(click.Group):
-    """Commands whose known failures are one line on standard error and exit code 1."""
+    """Commands whose known failures are one line on standard error."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
         try:
             return super().invoke(ctx)
+        except click.exceptions.NoArgsIsHelpError:
+            raise
+        except click.UsageError as error:
+            path = error.ctx.command_path if error.ctx else ctx.command_path
+            raise Misused(f"{error.format_message()} See {path} --help") from None
+        except UnicodeEncodeError:
+            raise click.ClickException("The arguments must be UTF-8") from None
         except (StorageError, SettingError) as error:
+            raise click.ClickException(str(error)) from None
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise  # click ends quietly where the reader of a pipe has gone
             raise click.ClickException(str(error)) from None
 
 
@@ -30,5 +48,5 @@ def commands() -> None:
     """
 
 
-for command in (serve.serve, keys.keys, types.types, transfer.export, transfer.import_, settings.config):
+for command in (serve.serve, keys.keys, types.types, transfer.export, transfer.import_, check.check, settings.config):
     commands.add_command(command)

@@ -38,9 +38,12 @@ class Scope(click.ParamType[Any]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the parsed scope; its shape is checked by the storage."""
         try:
-            return parse(value.encode())
+            scope = parse(value.encode())
         except InvalidJSON as error:
             self.fail(str(error))
+        if not isinstance(scope, dict):
+            self.fail('a scope is an object of entity type slugs and filters, such as {"customer": {}}')
+        return scope
 
 
 @click.group()
@@ -75,12 +78,20 @@ def create(
         raise click.UsageError("Give --type or --scope, not both; --type customer is --scope '{\"customer\": {}}'.")
     if slugs:
         scope = {slug: {} for slug in slugs}
+    if not name.strip() or not name.isprintable():
+        raise click.BadParameter("a name is of printable characters", param_hint="--name")
     workspace = open_workspace(settings)
+    now = workspace.parts.outside.now()
     kind, time = expires or ("never", None)
-    expires_at = workspace.parts.outside.now() + (time or 0) if kind == "in" else time
+    expires_at = now + (time or 0) if kind == "in" else time
+    if expires_at is not None and expires_at <= now:
+        raise click.BadParameter("that is in the past", param_hint="--expires")
     key, plain = workspace.parts.keys.create(
         workspace.environment(environment), name, tuple(dict.fromkeys(permissions)), scope, expires_at
     )
+    defined = {entity_type.definition.slug for entity_type in workspace.types(environment).all()}
+    for slug in sorted(set(scope or ()) - defined):
+        click.echo(f"Note: {environment} has no entity type {slug} yet.", err=True)
     if as_json:
         click.echo(json.dumps({"id": key.id, "key": plain, **_shown(key)}))
         return

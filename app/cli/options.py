@@ -13,9 +13,11 @@ from ..config import PREFIX, SETTINGS_BY_NAME, Settings, load
 from ..parts import Parts, assemble
 from ..storage.entity_types import EntityTypes
 from ..storage.errors import Refused
-from ..storage.organizations import ENVIRONMENTS, Environment, ensure_organization
+from ..storage.organizations import ENVIRONMENTS, Environment, ensure_organization, find_organization
 from ..storage.outside import Outside
 from ..storage.transfer import Transfer
+
+NOBODY = 0  # the id of no organization: SQLite counts from 1
 
 environment_option = click.option(
     "--environment", type=click.Choice(ENVIRONMENTS), default="development", show_default=True, help="Environment."
@@ -63,11 +65,14 @@ def open_workspace(settings: Settings, create: bool = True) -> Workspace:
     """Open the database, made if need be and wanted, until the command ends."""
     path = settings["DATABASE"]
     if not create and not path.exists():
-        raise Refused(f"There is no database {path}; start the server once, or name one with --database")
+        raise Refused(f"There is no database {path}; types apply and serve make one, --database names another")
     parts = assemble(settings, Outside())
     parts.database.prepare()
     click.get_current_context().call_on_close(parts.database.close)
-    return Workspace(parts, ensure_organization(parts.database, parts.outside, settings["ORGANIZATION"]))
+    slug = settings["ORGANIZATION"]
+    if not create:
+        return Workspace(parts, find_organization(parts.database, slug) or NOBODY)
+    return Workspace(parts, ensure_organization(parts.database, parts.outside, slug))
 
 
 def echo_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

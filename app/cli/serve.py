@@ -3,7 +3,9 @@
 import functools
 import json
 import os
+import shlex
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -30,6 +32,11 @@ def serve(settings: Settings) -> None:
     Once it accepts requests, one line of JSON on standard output tells url, pid, database and the keys made or given
     at this start; everything for people goes to standard error.
     """
+    if settings["EPHEMERAL"] and settings.sources["DATABASE"] == "option":
+        raise click.UsageError("--ephemeral stores in a folder of its own; leave out --database.")
+    # Until gunicorn handles signals itself, they end the start cleanly.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
     with _storage(settings):
         listener = server.listen(settings["HOST"], settings["PORT"])
         url = server.url(listener)
@@ -80,9 +87,10 @@ def _development_key(workspace: Workspace, plain: str | None) -> dict[str, str]:
     if plain:
         keys.ensure(environment, plain)
         return {"development": plain}
-    if any(key.environment == environment for key in keys.all(workspace.organization_id)):
+    now = workspace.parts.outside.now()
+    if any(key.environment == environment and key.works_at(now) for key in keys.all(workspace.organization_id)):
         return {}
-    return {"development": keys.create(environment, "first start")[1]}
+    return {"development": keys.create(environment, "made at a start")[1]}
 
 
 def _create_app() -> Callable[[Settings], Flask]:
@@ -101,7 +109,12 @@ def _announce(settings: Settings, url: str, keys: dict[str, str], slug: str | No
     if settings["WORKERS"] > 1 and settings["LIMITS"] and settings["LIMIT_STORAGE"] == "memory://":
         tell("Each worker counts requests for itself; set STRUERE_LIMIT_STORAGE to count over all of them.")
     if not keys:
-        tell(f"The keys made before still work; make another with: {_command()} keys create --name NAME")
+        options = "".join(
+            f" --{name.lower()} {shlex.quote(str(settings[name]))}"
+            for name in ("DATABASE", "ORGANIZATION")
+            if settings.sources[name] == "option"
+        )
+        tell(f"The keys made before still work; make another with: {_command()} keys create --name NAME{options}")
         return
     path = f"/v1/data/{slug}" if slug else "/v1/entity-types"
     tell(f"Development key: {keys['development']}")

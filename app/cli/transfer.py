@@ -47,18 +47,23 @@ def import_(settings: Settings, environment: str, file: BinaryIO) -> None:
     workspace = open_workspace(settings)
     records = read_records(_with_progress(file), workspace.parts.limits, file.name)
     count = workspace.transfer(environment).import_(records)
-    click.echo(f"Imported {count} {'entity' if count == 1 else 'entities'}.", err=True)
+    click.echo(f"Entities imported: {count}", err=True)
 
 
 def _write(file: str, lines: Iterable[bytes]) -> None:
     if file == "-":
         sys.stdout.buffer.writelines(lines)
         return
+    target = Path(file).resolve()
+    if target.exists() and not target.is_file():  # a device or a pipe
+        with target.open("wb") as output:
+            output.writelines(lines)
+        return
     # Renamed into place when complete, so that a reader never sees half of an export.
-    draft = Path(f"{file}.new")
+    draft = target.with_name(f"{target.name}.new")
     with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
         output.writelines(lines)
-    draft.replace(file)
+    draft.replace(target)
 
 
 def _with_progress(file: BinaryIO) -> Iterator[bytes]:

@@ -59,7 +59,7 @@ def list_(settings: Settings, environment: str, as_json: bool) -> None:
 def remove(settings: Settings, environment: str, slug: str, force: bool) -> None:
     """Remove the entity type with a SLUG; one that has entities only with --force."""
     count = open_workspace(settings, create=False).types(environment).remove(slug, force)
-    click.echo(f"Removed {slug}" + (f" and its {count} entities." if count else "."))
+    click.echo(f"Removed {slug}; entities removed with it: {count}")
 
 
 def _told(change: Change) -> str:

@@ -42,6 +42,10 @@ class ApiKey(NamedTuple):
         """Return the scope with its filters parsed, or None for no scope."""
         return None if self.scope is None else parse_scope(self.scope)
 
+    def works_at(self, time: int) -> bool:
+        """Tell whether the key is neither revoked nor expired at a time."""
+        return self.revoked_at is None and (self.expires_at is None or time < self.expires_at)
+
 
 class ApiKeys:
     """The API keys of one database."""
@@ -52,12 +56,8 @@ class ApiKeys:
 
     def authenticate(self, plain: str) -> ApiKey | None:
         """Return the key that this is, and record its use; None where it is unknown, revoked or expired."""
-        row = self._database.connection.execute(
-            f"SELECT {COLUMNS} FROM api_key WHERE hash = ?", (_hash(plain),)
-        ).fetchone()
-        key = _api_key(*row) if row else None
-        now = self._outside.now()
-        if key is None or key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= now):
+        key, now = self._find(plain), self._outside.now()
+        if key is None or not key.works_at(now):
             return None
         if key.last_used_at is None or now - key.last_used_at >= USE_RECORDED_EVERY:
             self._record_use(key, now)
@@ -73,7 +73,8 @@ class ApiKeys:
         plain: str | None = None,
     ) -> tuple[ApiKey, str]:
         """Make a key, of a given plain text or a random one; return it and the plain text, for the only time."""
-        parse_scope(scope or {})
+        if scope is not None:
+            parse_scope(scope)
         prefix = PREFIXES[environment.name]
         plain = plain or prefix + self._outside.secret()
         if not re.fullmatch(prefix + "[a-z0-9]{32,200}", plain):
@@ -88,8 +89,8 @@ class ApiKeys:
     def ensure(self, environment: Environment, plain: str) -> None:
         """Make a given plain key, if it is not there; Refused where it is another environment's, revoked or expired."""
         self.create(environment, "given at the start", plain=plain)
-        key = self.authenticate(plain)
-        if key is None or key.environment != environment:
+        key = self._find(plain)
+        if key is None or key.environment != environment or not key.works_at(self._outside.now()):
             raise Refused("The key given is revoked, expired or of another environment; give another")
 
     def all(self, organization_id: int) -> list[ApiKey]:
@@ -112,6 +113,11 @@ class ApiKeys:
         if row is None:
             raise ApiKeyNotFound(key_id)
         return _api_key(*row)
+
+    def _find(self, plain: str) -> ApiKey | None:
+        sql = f"SELECT {COLUMNS} FROM api_key WHERE hash = ?"
+        row = self._database.connection.execute(sql, (_hash(plain),)).fetchone()
+        return _api_key(*row) if row else None
 
     def _record_use(self, key: ApiKey, now: int) -> None:
         # A full or locked database must not turn readers away.

@@ -83,6 +83,8 @@ class Database:
         self._local = threading.local()
 
     def _prepare(self) -> None:
+        if self.path.exists() and not self.path.is_file():
+            raise Refused(f"{self.path} is no regular file; name another with --database")
         if not self.path.exists() or not self.path.stat().st_size:
             self._create()
         _refuse_foreign(self.path)

@@ -121,8 +121,7 @@ class EntityTypes:
         count: int = connection.execute(live, (entity_type.id,)).get
         slug = entity_type.definition.slug
         if count and not force:
-            noun = "entity" if count == 1 else "entities"
-            raise Refused(f"Entity type {slug} has {count} {noun}; remove them with it by --force")
+            raise Refused(f"Entity type {slug} still has entities ({count}); --force removes them with it")
         search_index.drop(connection, entity_type.id)
         connection.execute("DELETE FROM entity WHERE type_id = ?", (entity_type.id,))
         connection.execute("DELETE FROM entity_type WHERE id = ?", (entity_type.id,))

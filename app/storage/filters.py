@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
-MAXIMUM_FIELDS = 1024  # as many as an object may have; keeps the parameters below SQLite's 32,766
+MAXIMUM_CONDITIONS = 3_072  # with those of a scope their parameters stay below SQLite's 32,766
 
+KINDS = {type(None): "null", int: "number", float: "number", str: "text", list: "array", dict: "object"}
 OWN_COLUMNS = {
     "id": ("text", "entity.id"),
     "type": ("text", "(SELECT slug FROM entity_type WHERE entity_type.id = entity.type_id)"),
@@ -34,14 +35,13 @@ class Condition:
     operand: Any
 
 
-class Parameters(dict[str, Any]):
-    """Values bound to one statement."""
+class Parameters(list[Any]):
+    """Values bound to one statement, by number: SQLite finds a name among n in n steps."""
 
     def bind(self, value: Any) -> str:
         """Add a value and return the SQL that stands for it."""
-        name = f"p{len(self)}"
-        self[name] = value
-        return f":{name}"
+        self.append(value)
+        return f"?{len(self)}"
 
 
 class Field(NamedTuple):
@@ -58,9 +58,10 @@ def parse(filters: Any) -> tuple[Condition, ...]:
         return ()
     if not isinstance(filters, dict):
         raise InvalidFilters("filters must be an object of field names and conditions")
-    if len(filters) > MAXIMUM_FIELDS:
-        raise InvalidFilters(f"filters must not name more than {MAXIMUM_FIELDS} fields")
-    return tuple(condition for name, value in filters.items() for condition in _conditions(name, value))
+    conditions = tuple(condition for name, value in filters.items() for condition in _conditions(name, value))
+    if len(conditions) > MAXIMUM_CONDITIONS:
+        raise InvalidFilters(f"filters must not have more than {MAXIMUM_CONDITIONS} conditions")
+    return conditions
 
 
 def where(conditions: Sequence[Condition], parameters: Parameters) -> str:
@@ -191,19 +192,7 @@ def _equals(field: Field, operand: Any, parameters: Parameters) -> str:
 
 
 def _kind(value: Any) -> str:
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "true" if value else "false"
-        case int() | float():
-            return "number"
-        case str():
-            return "text"
-        case list():
-            return "array"
-        case _:
-            return "object"
+    return str(value).lower() if isinstance(value, bool) else KINDS[type(value)]
 
 
 def _plain(value: Any) -> Any:

@@ -15,12 +15,18 @@ class Environment(NamedTuple):
     name: str
 
 
+def find_organization(database: Database, slug: str) -> int | None:
+    """Return the id of an organization, or None."""
+    found: int | None = database.connection.execute("SELECT id FROM organization WHERE slug = ?", (slug,)).get
+    return found
+
+
 def ensure_organization(database: Database, outside: Outside, slug: str) -> int:
     """Return the id of an organization; make it on first use."""
-    find = "SELECT id FROM organization WHERE slug = ?"
-    if (found := database.connection.execute(find, (slug,)).get) is None:
-        with database.transaction() as connection:
-            insert = "INSERT INTO organization (slug, created_at) VALUES (?, ?) ON CONFLICT DO NOTHING"
-            connection.execute(insert, (slug, outside.now()))
-            found = connection.execute(find, (slug,)).get
-    return int(found)
+    found = find_organization(database, slug)
+    if found is not None:
+        return found
+    with database.transaction() as connection:
+        insert = "INSERT INTO organization (slug, created_at) VALUES (?, ?) ON CONFLICT DO NOTHING"
+        connection.execute(insert, (slug, outside.now()))
+    return ensure_organization(database, outside, slug)

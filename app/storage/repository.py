@@ -13,7 +13,7 @@ from .errors import EntityDeleted, EntityNotFound, InvalidCursor, OutsideScope
 from .filters import Condition, Parameters, where
 from .organizations import Environment
 from .outside import Outside
-from .search import index_text, match_expression
+from .search import index_text, match_expressions
 
 Scope = Mapping[str, Sequence[Condition]]
 
@@ -61,23 +61,22 @@ class EntityRepository:
 
     def query(
         self,
-        conditions: Sequence[Condition] = (),
+        conditions: Sequence[Condition] | None = None,
         status: str | None = None,
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page:
         """Return the page of live entities that follows the cursor; raise InvalidCursor."""
-        parameters = Parameters(type=self._type_id, after=self._sequence(cursor), limit=limit + 1)
+        parameters = Parameters()
         wanted = f"AND entity.status = {parameters.bind(status)}" if status is not None else ""
-        rows = self._database.connection.execute(
-            f"""
+        sql = f"""
             SELECT {COLUMNS} FROM entity
-            WHERE type_id = :type AND {LIVE} AND sequence > :after {wanted}
-                AND {where([*self._scope, *conditions], parameters)}
-            ORDER BY sequence LIMIT :limit
-            """,
-            parameters,
-        )
+            WHERE type_id = {parameters.bind(self._type_id)} AND {LIVE} {wanted}
+                AND sequence > {parameters.bind(self._sequence(cursor))}
+                AND {where([*self._scope, *(conditions or ())], parameters)}
+            ORDER BY sequence LIMIT {parameters.bind(limit + 1)}
+        """
+        rows = self._database.connection.execute(sql, parameters)
         entities = [self._entity(*row) for row in rows]
         return Page(entities[:limit], has_more=len(entities) > limit)
 
@@ -86,18 +85,16 @@ class EntityRepository:
         with self._database.snapshot() as connection:
             type_id = self._types.get(self._slug).id
             words = search_index.words(connection, self._database.tokenizer, text)
-            parameters = Parameters(match=match_expression(words), limit=limit)
-            if not parameters["match"]:
+            if not words:
                 return []
-            rows = connection.execute(
-                f"""
-                SELECT {COLUMNS} FROM {search_index.matches_sql(type_id)}
-                    AND {where(self._scope, parameters)}
-                ORDER BY rank, sequence DESC LIMIT :limit
-                """,
-                parameters,
-            )
-            return [self._entity(*row) for row in rows]
+            parameters = Parameters(match_expressions(words))
+            sql = f"""
+                SELECT {COLUMNS} FROM ({search_index.matches_sql(type_id, len(parameters))}) AS match
+                JOIN entity ON entity.sequence = match.sequence
+                WHERE {where(self._scope, parameters)}
+                ORDER BY match.rank, match.sequence DESC LIMIT {parameters.bind(limit)}
+            """
+            return [self._entity(*row) for row in connection.execute(sql, parameters)]
 
     def create(self, document: Document, status: str = "active") -> Entity:
         """Store a new entity and return it; raise OutsideScope."""
@@ -136,12 +133,9 @@ class EntityRepository:
             search_index.remove(connection, self._type_id, sequence)
 
     def _get(self, entity_id: str) -> tuple[int, Entity]:
-        parameters = Parameters(type=self._type_id, id=entity_id)
+        parameters = Parameters([self._type_id, entity_id])
         row = self._database.connection.execute(
-            f"""
-            SELECT sequence, {where(self._scope, parameters)}, {COLUMNS} FROM entity
-            WHERE type_id = :type AND id = :id
-            """,
+            f"SELECT sequence, {where(self._scope, parameters)}, {COLUMNS} FROM entity WHERE type_id = ?1 AND id = ?2",
             parameters,
         ).fetchone()
         if row is None:

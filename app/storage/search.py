@@ -1,11 +1,12 @@
 """Full-text search: the text of an entity that is indexed, and an FTS5 query that cannot fail. Pure."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
 
-MAXIMUM_WORDS = 1_000  # the time of an FTS5 query grows with words times rows
+WORDS = 1_000  # of one FTS5 query: its time grows with the square of their number
+MAXIMUM_EXPRESSIONS = 400  # SQLite joins at most 500 by UNION
 
 
 def index_text(fields: dict[str, Any], search_fields: Sequence[str]) -> str:
@@ -15,15 +16,15 @@ def index_text(fields: dict[str, Any], search_fields: Sequence[str]) -> str:
     return "\n".join(text for name in search_fields for text in _texts(_walk(fields, name.split("."))))
 
 
-def match_expression(words: Iterable[str]) -> str:
-    """Return the FTS5 query for entities that have any of the words, the last one also as a prefix.
+def match_expressions(words: Sequence[str]) -> list[str]:
+    """Return the FTS5 queries that together find what has any of the words, the last one also as a prefix.
 
-    Each word is quoted, so that none is syntax. Of more than 1,000 different words the last 1,000 count.
+    Each word is quoted, so that none is syntax. Of more than 400,000 different words the last ones count.
     """
-    quoted = ['"' + word.replace('"', '""') + '"' for word in words]
+    quoted = ['"' + word.replace('"', '""') + '"' for word in words[-WORDS * MAXIMUM_EXPRESSIONS :]]
     if quoted:
         quoted[-1] += "*"
-    return " OR ".join(list(dict.fromkeys(quoted))[-MAXIMUM_WORDS:])
+    return [" OR ".join(quoted[start : start + WORDS]) for start in range(0, len(quoted), WORDS)]
 
 
 def _walk(value: Any, path: Sequence[str]) -> Any:

@@ -13,27 +13,27 @@ from .search import index_text
 def create(connection: apsw.Connection, type_id: int, tokenizer: str) -> None:
     """Make the empty search table of a type."""
     quoted = tokenizer.replace("'", "''")
-    connection.execute(f"CREATE VIRTUAL TABLE {_table(type_id)} USING fts5(text, tokenize = '{quoted}')")
+    connection.execute(f"CREATE VIRTUAL TABLE {table_name(type_id)} USING fts5(text, tokenize = '{quoted}')")
 
 
 def drop(connection: apsw.Connection, type_id: int) -> None:
     """Remove the search table of a type."""
-    connection.execute(f"DROP TABLE {_table(type_id)}")
+    connection.execute(f"DROP TABLE {table_name(type_id)}")
 
 
 def add(connection: apsw.Connection, type_id: int, sequence: int, text: str) -> None:
     """Index the text of a new entity."""
-    connection.execute(f"INSERT INTO {_table(type_id)} (rowid, text) VALUES (?, ?)", (sequence, text))
+    connection.execute(f"INSERT INTO {table_name(type_id)} (rowid, text) VALUES (?, ?)", (sequence, text))
 
 
 def change(connection: apsw.Connection, type_id: int, sequence: int, text: str) -> None:
     """Index the new text of an entity."""
-    connection.execute(f"UPDATE {_table(type_id)} SET text = ? WHERE rowid = ?", (text, sequence))
+    connection.execute(f"UPDATE {table_name(type_id)} SET text = ? WHERE rowid = ?", (text, sequence))
 
 
 def remove(connection: apsw.Connection, type_id: int, sequence: int) -> None:
     """Take an entity out of the index."""
-    connection.execute(f"DELETE FROM {_table(type_id)} WHERE rowid = ?", (sequence,))
+    connection.execute(f"DELETE FROM {table_name(type_id)} WHERE rowid = ?", (sequence,))
 
 
 def rebuild(connection: apsw.Connection, type_id: int, search_fields: Sequence[str], tokenizer: str) -> None:
@@ -64,19 +64,28 @@ def _made_with_another(connection: apsw.Connection, tokenizer: str) -> list[Any]
     return connection.execute(sql, (tokenizer,)).fetchall()
 
 
-def words(connection: apsw.Connection, tokenizer: str, text: str) -> Iterable[str]:
-    """Split a text into words as the tokenizer does, each as it is written in the text."""
+def words(connection: apsw.Connection, tokenizer: str, text: str) -> list[str]:
+    """Split a text as the tokenizer does; return each different word as it is written, in the order of its last use."""
     name, *arguments = shlex.split(tokenizer)
     encoded = text.encode()
     tokens: Any = connection.fts5_tokenizer(name, arguments)(encoded, apsw.FTS5_TOKENIZE_QUERY, None)
-    return [encoded[start:end].decode() for start, end, *_ in tokens]
+    written: dict[str, str] = {}
+    for start, end, token in tokens:
+        written.pop(token, None)
+        written[token] = encoded[start:end].decode()
+    return list(written.values())
 
 
-def matches_sql(type_id: int) -> str:
-    """Return SQL of the join from the entities of a type to what matches :match."""
-    table = _table(type_id)
-    return f"{table} JOIN entity ON entity.sequence = {table}.rowid WHERE {table} MATCH :match"
+def matches_sql(type_id: int, count: int) -> str:
+    """Return SQL of the sequence and rank of what matches any of the first `count` parameters."""
+    table = table_name(type_id)
+    matches = [f"SELECT rowid AS sequence, rank FROM {table} WHERE {table} MATCH ?{n}" for n in range(1, count + 1)]
+    if count == 1:
+        return matches[0]
+    # A BM25 score is the sum of those of its words.
+    return f"SELECT sequence, sum(rank) AS rank FROM ({' UNION ALL '.join(matches)}) GROUP BY sequence"
 
 
-def _table(type_id: int) -> str:
+def table_name(type_id: int) -> str:
+    """Return the name of a type's search table."""
     return f"search_{type_id:d}"

@@ -13,7 +13,7 @@ from .repository import COLUMNS, LIVE, Entity, insert
 
 
 class Record(NamedTuple):
-    """An entity to import; what is None is made as for a new entity."""
+    """An entity to import; what is None is made as for a new entity. `place` is where it was read, for messages."""
 
     type: str
     document: Document
@@ -21,6 +21,7 @@ class Record(NamedTuple):
     id: str | None = None
     created_at: int | None = None
     updated_at: int | None = None
+    place: str = "the import"
 
 
 class Transfer:
@@ -50,13 +51,14 @@ class Transfer:
         count = 0
         with self._database.transaction() as connection:
             types = {entity_type.definition.slug: entity_type for entity_type in self._types.all()}
-            for count, record in enumerate(records, start=1):
+            for record in records:
                 if record.type not in types:
-                    raise Refused(f"line {count}: entity type {record.type} is not defined; apply its file first")
+                    raise Refused(f"{record.place}: entity type {record.type} is not defined; apply its file first")
                 entity = self._entity(record)
                 if self._taken(entity.id):
-                    raise Refused(f"line {count}: id {entity.id} is taken in this environment")
+                    raise Refused(f"{record.place}: id {entity.id} is taken in this environment")
                 insert(connection, types[record.type], entity, record.document.fields)
+                count += 1
         return count
 
     def _select(self, columns: str, slug: str | None) -> tuple[str, tuple[object, ...]]:

@@ -1,0 +1,151 @@
+"""Parallel clients of two worker processes: nothing is lost, nothing is repeated, nobody is turned away."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from functools import partial
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.config import load
+from app.parts import assemble
+from app.storage.check import problems
+from app.storage.outside import Outside
+from tests.exact.planted import plant
+from tests.server import CUSTOMERS, PATIENCE, Server, serve
+
+Send = Callable[..., Any]
+PATCHES = 40
+ROUNDS = 25
+WALKS = 50
+WRITERS = 64
+OPTIONS = ("--workers", "2", "--threads", "8", "--limits", "off", "--project", str(CUSTOMERS))
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with serve(*OPTIONS) as server:
+        yield server
+
+
+@contextmanager
+def connected(server: Server) -> Iterator[Send]:
+    """Give what sends requests over one connection and returns their bodies; no answer may be an error."""
+    headers = {"Authorization": f"Bearer {server.key}"}
+    with closing(HTTPConnection(*server.address, timeout=PATIENCE)) as connection:
+
+        def send(method: str, path: str, body: Any = None) -> Any:
+            connection.request(method, path, None if body is None else json.dumps(body), headers)
+            response = connection.getresponse()
+            text = response.read()
+            assert response.status < 400, text
+            return json.loads(text)
+
+        yield send
+
+
+def in_parallel(count: int, act: Callable[[int], Any]) -> list[Any]:
+    """Run an act with the numbers from 0, each in a thread of its own and all at the same moment."""
+    barrier = threading.Barrier(count)
+
+    def start(number: int) -> Any:
+        barrier.wait(PATIENCE)
+        return act(number)
+
+    with ThreadPoolExecutor(count) as threads:
+        return list(threads.map(start, range(count)))
+
+
+def patch_at_once(server: Server, path: str, number: int, field: int) -> None:
+    with connected(server) as send:
+        send("PATCH", path, {"data": {f"field {field}": number}})
+
+
+def update_in_parallel(server: Server) -> None:
+    """Update many fields of one entity at once, again and again; each must have its last value."""
+    with connected(server) as send:
+        path = f"/v1/data/customer/{send('POST', '/v1/data/customer', {'data': {}})['id']}"
+        for number in range(ROUNDS):
+            in_parallel(PATCHES, partial(patch_at_once, server, path, number))
+            assert send("GET", path)["data"] == {f"field {field}": number for field in range(PATCHES)}
+
+
+def test_parallel_updates_of_different_fields_all_survive(server: Server) -> None:
+    update_in_parallel(server)
+
+
+@pytest.mark.parametrize(
+    "bug",
+    [
+        pytest.param(
+            "Database.transaction = contextmanager(lambda self: (yield self.connection))", id="no transaction"
+        ),
+        pytest.param("Database.transaction = Database.snapshot", id="a transaction that begins as a reader"),
+    ],
+)
+def test_a_planted_bug_is_caught(tmp_path: Path, bug: str) -> None:
+    with serve(*OPTIONS, command=plant(tmp_path, bug)) as server, pytest.raises(AssertionError):
+        update_in_parallel(server)
+
+
+def test_parallel_writers_all_succeed_and_each_sees_what_it_wrote(server: Server) -> None:
+    def write(number: int) -> list[str]:
+        with connected(server) as send:
+            created = [send("POST", "/v1/data/customer", {"data": {"writer": number, "n": n}}) for n in range(5)]
+            found = send("POST", "/v1/data/customer/query", {"filters": {"writer": number}})
+            assert found["data"] == created
+            return [entity["id"] for entity in created]
+
+    ids = [each for written in in_parallel(WRITERS, write) for each in written]
+    assert len(set(ids)) == WRITERS * 5
+
+
+def test_walks_beside_writers_repeat_nothing_and_skip_nothing_that_stays(server: Server) -> None:
+    stop = threading.Event()
+
+    def churn(send: Send) -> None:
+        """Create two and delete one, again and again; every other one stays."""
+        while not stop.is_set():
+            doomed, _ = (send("POST", "/v1/data/customer", {"data": {"churn": True}}) for _ in range(2))
+            send("DELETE", f"/v1/data/customer/{doomed['id']}")
+
+    def churning() -> None:
+        with connected(server) as send:
+            churn(send)
+
+    with connected(server) as send, ThreadPoolExecutor(2) as threads:
+        staying = {send("POST", "/v1/data/customer", {"data": {"stays": n}})["id"] for n in range(60)}
+        writers = [threads.submit(churning) for _ in range(2)]
+        try:
+            for number in range(WALKS):
+                seen = pages(send, limit=10 + number)
+                assert len(seen) == len(set(seen))
+                assert staying <= set(seen)
+        finally:
+            stop.set()
+        for writer in writers:
+            writer.result()
+
+
+def pages(send: Send, limit: int) -> list[str]:
+    """Return the ids of every page, up to a number of pages that no list of these tests has."""
+    ids: list[str] = []
+    cursor = ""
+    for _ in range(1_000):
+        page = send("GET", f"/v1/data/customer?limit={limit}&cursor={cursor}")
+        ids += [entity["id"] for entity in page["data"]]
+        cursor = page["cursor"]
+        if not page["hasMore"]:
+            return ids
+    raise AssertionError("The list has no end")
+
+
+def test_the_index_of_what_was_written_in_parallel_is_sound(server: Server) -> None:
+    database = assemble(load({"DATABASE": server.database}), Outside()).database
+    with closing(database):
+        assert list(problems(database)) == []

@@ -1,0 +1,153 @@
+"""What the API must answer, in plain Python written from docs/api.md alone; nothing of the product is imported.
+
+A stored entity is a dictionary as the API shows it.
+"""
+
+import math
+import operator
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+Entity = dict[str, Any]
+MISSING = object()
+ALIASES = {"$neq": "$ne"}
+COMPARISONS = {"$gt": operator.gt, "$gte": operator.ge, "$lt": operator.lt, "$lte": operator.le}
+
+
+def matches(entity: Entity, filters: dict[str, Any]) -> bool:
+    """Tell whether an entity meets every condition of valid filters."""
+    return all(
+        holds(field_value(entity, name), operation, operand)
+        for name, condition in filters.items()
+        for operation, operand in operations(condition)
+    )
+
+
+def field_value(entity: Entity, name: str) -> Any:
+    """Return the value of a field of data, else the entity's own for the five bare names, else MISSING."""
+    value = entity["data"]
+    for part in name.removeprefix("data.").split("."):
+        value = value.get(part, MISSING) if isinstance(value, dict) else MISSING
+    if value is MISSING and name in ("id", "type", "status", "createdAt", "updatedAt"):
+        return entity[name]
+    return value
+
+
+def operations(condition: Any) -> list[tuple[str, Any]]:
+    """Return the operators of a condition; a plain value is an equality."""
+    if isinstance(condition, dict) and condition and all(name.startswith("$") for name in condition):
+        return list(condition.items())
+    return [("$eq", condition)]
+
+
+def holds(value: Any, operation: str, operand: Any) -> bool:
+    """Tell whether a value, or MISSING, meets one operator."""
+    match ALIASES.get(operation, operation):
+        case "$eq":
+            return equal(value, operand)
+        case "$ne":
+            return not equal(value, operand)
+        case "$in":
+            return any(equal(value, each) for each in operand)
+        case "$nin":
+            return not any(equal(value, each) for each in operand)
+        case "$exists":
+            return (value is not MISSING) == operand
+        case "$contains":
+            if isinstance(value, list):
+                return any(equal(element, operand) for element in value)
+            return isinstance(value, str) and isinstance(operand, str) and operand in value
+        case comparison:
+            same_kind = kind(value) == kind(operand)
+            return same_kind and COMPARISONS[comparison](value, operand)
+
+
+def kind(value: Any) -> str:
+    """Return the JSON kind of a value."""
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int | float):
+        return "number"
+    return type(value).__name__
+
+
+def equal(one: Any, other: Any) -> bool:
+    """Tell whether two values are equal as JSON: 1 is 1.0, true is not 1, the order of fields does not count."""
+    if kind(one) != kind(other):
+        return False
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(equal, one, other))
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(equal(one[name], other[name]) for name in one)
+    return bool(one == other)
+
+
+def page(
+    entities: Sequence[Entity],
+    filters: dict[str, Any] | None = None,
+    status: str | None = None,
+    limit: int = 50,
+    cursor: str | None = None,
+) -> dict[str, Any]:
+    """Return the answer of a list or query over all entities ever created, oldest first."""
+    ids = [entity["id"] for entity in entities]
+    rest = entities[ids.index(cursor) + 1 :] if cursor else entities
+    found = [
+        entity
+        for entity in rest
+        if entity["status"] != "deleted"
+        and (status is None or entity["status"] == status)
+        and matches(entity, filters or {})
+    ]
+    has_more = len(found) > limit
+    return {"data": found[:limit], "cursor": found[limit - 1]["id"] if has_more else None, "hasMore": has_more}
+
+
+def merge(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """Return a shallow merge: each named field replaces the old value whole."""
+    merged = dict(old)
+    for name in new:
+        merged[name] = new[name]
+    return merged
+
+
+def search(entities: Sequence[Entity], query: str, search_fields: Sequence[str] = ()) -> list[tuple[Entity, float]]:
+    """Return the live entities that have any word of the query, the last one also as a prefix, with their BM25 score.
+
+    Best first, ties newest first. The formula, its constants and its floor for common words are FTS5's
+    (https://sqlite.org/fts5.html#the_bm25_function).
+    """
+    live = [entity for entity in entities if entity["status"] != "deleted"]
+    indexed = [words(text(entity, search_fields)) for entity in live]
+    scores = [0.0] * len(live)
+    average = sum(map(len, indexed)) / max(len(live), 1) or 1
+    *others, last = words(query) or [""]
+    for word in {*others, last} - {""}:
+        uses = [sum(each == word or (word == last and each.startswith(last)) for each in text) for text in indexed]
+        having = sum(map(bool, uses))
+        weight = max(math.log((len(live) - having + 0.5) / (having + 0.5)), 1e-6)
+        for index, use in enumerate(uses):
+            scores[index] += weight * use * 2.2 / (use + 1.2 * (0.25 + 0.75 * len(indexed[index]) / average))
+    ranked = sorted(range(len(live)), key=lambda index: (-scores[index], -index))
+    return [(live[index], scores[index]) for index in ranked if scores[index]]
+
+
+def text(entity: Entity, search_fields: Sequence[str]) -> str:
+    """Return the strings and numbers under the search fields, or without any all top-level strings."""
+    if not search_fields:
+        return "\n".join(value for value in entity["data"].values() if isinstance(value, str))
+    return "\n".join(each for name in search_fields for each in texts(field_value(entity, "data." + name)))
+
+
+def texts(value: Any) -> list[str]:
+    """Return a string, a number, or those of an array."""
+    if isinstance(value, list):
+        return [each for element in value for each in texts(element)]
+    return [str(value)] if kind(value) in ("str", "number") else []
+
+
+def words(value: str) -> list[str]:
+    """Split a text at what is neither letter nor digit, without case and diacritics."""
+    plain = "".join(each for each in unicodedata.normalize("NFD", value.lower()) if not unicodedata.combining(each))
+    return "".join(each if each.isalnum() else " " for each in plain).split()

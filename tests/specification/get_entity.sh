@@ -1,0 +1,2 @@
+curl https://your-deployment.convex.site/v1/data/customer/k17abc... \
+  -H "Authorization: Bearer sk_dev_abc123"
