@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,12 +47,15 @@ def read_definitions(folder: Path) -> list[Definition]:
     return definitions
 
 
-def read_entities(project: Path, limits: Limits) -> Iterator[Record]:
-    """Yield the sample entities of a project; raise Refused."""
-    folder = project / "entities"
-    for path in sorted(folder.glob("*.jsonl")):
+def read_entities(project: Path, definitions: Iterable[Definition], limits: Limits) -> Iterator[Record]:
+    """Yield the sample entities of a project, all of defined types; raise Refused."""
+    slugs = {definition.slug for definition in definitions}
+    for path in sorted((project / "entities").glob("*.jsonl")):
         with path.open("rb") as lines:
-            yield from read_records(lines, limits, str(path))
+            for record in read_records(lines, limits, str(path)):
+                if record.type not in slugs:
+                    raise Refused(f"{record.place}: the project defines no entity type {record.type}")
+                yield record
 
 
 def _definition(path: Path) -> Definition:

@@ -157,6 +157,16 @@ def config(tmp_path: Path) -> dict[str, Any]:
     return {"DATABASE": tmp_path / "struere.db", "LIMITS": "off", "TESTING": True}
 
 
+@pytest.fixture(scope="session")
+def prepared_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with the environments and their types, to copy."""
+    path = tmp_path_factory.mktemp("prepared") / "struere.db"
+    parts = create_app({"DATABASE": path}, ReplacedOutside()).extensions["struere"]
+    make_environments(parts)
+    parts.database.close()
+    return path
+
+
 @pytest.fixture
 def app(config: Mapping[str, Any], outside: ReplacedOutside) -> Iterator[Flask]:
     application = create_app(config, outside)

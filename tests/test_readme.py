@@ -269,9 +269,11 @@ def application(elsewhere: None, tmp_path: Path) -> Iterator[Flask]:
     application = create_app({"DATABASE": tmp_path / "struere.db"})
     parts = application.extensions["struere"]
     environment = environment_of(application)
-    EntityTypes(parts.database, parts.outside, environment).apply(read_definitions(ROOT / "examples" / "customers"))
+    project = ROOT / "examples" / "customers"
+    definitions = read_definitions(project)
+    EntityTypes(parts.database, parts.outside, environment).apply(definitions)
     transfer = Transfer(parts.database, parts.outside, environment)
-    transfer.import_(read_entities(ROOT / "examples" / "customers", parts.limits))
+    transfer.import_(read_entities(project, definitions, parts.limits))
     yield application
     parts.database.close()
 

@@ -110,5 +110,5 @@ def _method_not_allowed(error: MethodNotAllowed) -> Response:
 
 
 def _internal(app: Flask, error: Exception) -> Response:
-    app.logger.error("Internal error: %s %s", request.method, request.path, exc_info=error)
+    app.logger.error("Internal error: %s %r", request.method, request.path, exc_info=error)
     return _error("Internal error", 500)

@@ -73,12 +73,13 @@ def _storage(settings: Settings) -> Iterator[None]:
 def _apply_project(workspace: Workspace, project: Path) -> None:
     """Apply a project's types to development and eval, and its entities to those of the two that are new."""
     definitions = read_definitions(project)
+    records = list(read_entities(project, definitions, workspace.parts.limits))
     for name in ("development", "eval"):
         types = workspace.types(name)
         is_new = not types.all()
         types.apply(definitions)
         if is_new:
-            workspace.transfer(name).import_(read_entities(project, workspace.parts.limits))
+            workspace.transfer(name).import_(records)
 
 
 def _development_key(workspace: Workspace, plain: str | None) -> dict[str, str]:

@@ -216,7 +216,7 @@ def test_the_api_answers_as_a_dictionary_would(server: Server) -> None:
 )
 def test_a_planted_bug_is_caught(tmp_path: Path, bug: str) -> None:
     with started(tmp_path, plant(tmp_path, bug)) as server, pytest.raises((AssertionError, ExceptionGroup)):
-        explore(server, settings(examples(ci=40, full=40), phases=[Phase.generate], database=None))
+        explore(server, settings(examples(ci=100, full=100), phases=[Phase.generate], database=None, derandomize=True))
 
 
 def test_the_check_is_a_command_of_the_product(server: Server) -> None:
