@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 .PHONY: serve test test-full lint lock clean
 
 serve: $(READY)
-	@$(VENV)/bin/struere-local serve --project examples/customers
+	@$(VENV)/bin/struere-local serve --project examples/customers --log-requests on
 
 test: $(READY)
 	$(VENV)/bin/python -m pytest

@@ -3,6 +3,7 @@
 Every value is checked at the start: one that does not parse raises SettingError.
 """
 
+import difflib
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ from limits.storage import storage_from_string
 from .storage.search_index import words
 
 PREFIX = "STRUERE_"
+SWITCHES = {word: word in ("on", "yes", "true", "1") for word in ("on", "off", "yes", "no", "true", "false", "1", "0")}
 
 
 class SettingError(ValueError):
@@ -67,10 +69,13 @@ def shown(setting: Setting, value: Any) -> str:
 
 
 def unknown_variables() -> list[str]:
-    """Return the STRUERE_* variables that are no settings."""
-    return sorted(
-        name for name in os.environ if name.startswith(PREFIX) and name.removeprefix(PREFIX) not in SETTINGS_BY_NAME
-    )
+    """Return a sentence about each STRUERE_* variable that is no setting."""
+    known = [PREFIX + name for name in SETTINGS_BY_NAME]
+    sentences = []
+    for name in sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known):
+        near = difflib.get_close_matches(name, known, 1)
+        sentences.append(f"{name} is no setting and changes nothing{f'; is it {near[0]}?' if near else '.'}")
+    return sentences
 
 
 def _environment() -> dict[str, str]:
@@ -87,7 +92,7 @@ def _config_file(path: Path) -> dict[str, Any]:
         exec(compile(path.read_bytes(), path, "exec"), variables)
     except Exception as error:
         raise SettingError(f"{path} does not run: {type(error).__name__}: {error}") from error
-    return variables
+    return {name: value for name, value in variables.items() if value is not None}
 
 
 def _parse(setting: Setting, value: Any, source: str) -> Any:
@@ -95,7 +100,7 @@ def _parse(setting: Setting, value: Any, source: str) -> Any:
     try:
         return setting.parse(text)
     except ValueError as error:
-        places = {"option": f"--{setting.name.lower()}", "environment": f"{PREFIX}{setting.name}"}
+        places = {"option": f"--{setting.name.lower().replace('_', '-')}", "environment": f"{PREFIX}{setting.name}"}
         where = places.get(source, f"{setting.name} in {source}")
         raise SettingError(f"{where} is {shown(setting, text)!r}: {error}") from None
 
@@ -116,7 +121,7 @@ def _whole(least: int, most: int = 2**31 - 1) -> Callable[[str], int]:
 
 def _switch(text: str) -> bool:
     try:
-        return {"on": True, "true": True, "1": True, "off": False, "false": False, "0": False}[text.lower()]
+        return SWITCHES[text.lower()]
     except KeyError:
         raise ValueError("it must be on or off") from None
 
@@ -141,7 +146,9 @@ def _storage(text: str) -> str:
             storage_from_string(text)
     except limits.errors.ConfigurationError:
         # The library's own message repeats the address, password and all.
-        raise ValueError("it must be an address for the library limits, such as memory:// or redis://") from None
+        raise ValueError(
+            "it must be an address for the library limits, such as memory://, or redis:// with the package redis"
+        ) from None
     return text
 
 
@@ -156,9 +163,9 @@ def _tokenizer(text: str) -> str:
     return text
 
 
-def _name(text: str) -> str:
-    if not text.strip() or not text.isprintable():
-        raise ValueError("it must be a name of printable characters")
+def _slug(text: str) -> str:
+    if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9_-]{0,63}", text):
+        raise ValueError("it must be 1 to 64 letters, digits, - or _")
     return text
 
 
@@ -168,7 +175,7 @@ def _path(text: str) -> Path:
 
 SETTINGS = (
     Setting("DATABASE", None, _path, "The SQLite file.", "FILE"),
-    Setting("ORGANIZATION", "local", _name, "The organization that a command works on; made on first use.", "SLUG"),
+    Setting("ORGANIZATION", "local", _slug, "The organization that a command works on; made on first use.", "SLUG"),
     Setting("HOST", "127.0.0.1", str, "Address to listen on.", "ADDRESS"),
     Setting("PORT", "8000", _whole(0, 65535), "Port to listen on; 0 takes any free one.", "NUMBER"),
     Setting("WORKERS", "1", _whole(1, 64), "Worker processes.", "NUMBER"),
@@ -177,6 +184,7 @@ SETTINGS = (
     Setting("KEY", None, str, "Development API key to use instead of a random one.", "KEY", secret=True),
     Setting("EPHEMERAL", "off", _switch, "Store in a temporary folder that is gone at the end."),
     Setting("LIMITS", "on", _switch, "Whether requests are limited at all.", "on|off"),
+    Setting("LOG_REQUESTS", "off", _switch, "Whether each request is a line on standard error.", "on|off"),
     Setting("LIMIT_PER_KEY", "60/minute", _rate, "Requests of one API key; off for no limit."),
     Setting("LIMIT_PER_ORGANIZATION", "200/minute", _rate, "Requests of one organization; off for no limit."),
     Setting("LIMIT_STORAGE", "memory://", _storage, "Where requests are counted, as a `limits` address.", secret=True),

@@ -21,11 +21,15 @@ class Parts(NamedTuple):
 def assemble(settings: Mapping[str, Any], outside: Outside) -> Parts:
     """Return the parts; nothing is opened."""
     database = Database(settings["DATABASE"], settings["BUSY_TIMEOUT"], settings["TOKENIZER"])
-    limits = Limits(
+    return Parts(database, outside, ApiKeys(database, outside), limits_of(settings))
+
+
+def limits_of(settings: Mapping[str, Any]) -> Limits:
+    """Return the limits of `data` that settings name."""
+    return Limits(
         data_bytes=settings["MAX_DATA_BYTES"],
         depth=settings["MAX_DEPTH"],
         fields=settings["MAX_FIELDS"],
         elements=settings["MAX_ELEMENTS"],
         name_length=settings["MAX_NAME_LENGTH"],
     )
-    return Parts(database, outside, ApiKeys(database, outside), limits)

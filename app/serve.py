@@ -1,7 +1,9 @@
 """gunicorn embedded: listen, announce, stop. Nothing here opens the database, which belongs to the workers."""
 
+import errno
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -35,7 +37,8 @@ def listen(host: str, port: int) -> socket.socket:
         listener.bind(address)
         listener.listen(2048)
     except OSError as error:
-        remedy = "name another with --port, or 0 for any free one" if port else "name another with --host"
+        busy = error.errno in (errno.EADDRINUSE, errno.EACCES)
+        remedy = "name another with --port, or 0 for any free one" if busy else "name another with --host"
         raise Refused(f"Cannot listen on {host}:{port}: {error.strerror}; {remedy}") from None
     return listener
 
@@ -47,23 +50,19 @@ def url(listener: socket.socket) -> str:
 
 
 def run(
-    listener: socket.socket, workers: int, threads: int, create_app: Callable[[], Flask], ready: Callable[[], None]
+    listener: socket.socket, settings: dict[str, Any], create_app: Callable[[], Flask], ready: Callable[[], None]
 ) -> None:
     """Serve an application until a signal, then finish what is running and exit with 0."""
-    options = {
-        "bind": f"fd://{listener.detach()}",
-        "workers": workers,
-        "threads": threads,
-        "when_ready": lambda arbiter: ready(),
-    }
-    _Arbiter(_Application(options, create_app)).run()
+    here = {"bind": f"fd://{listener.detach()}", "when_ready": lambda arbiter: ready()}
+    _Arbiter(_Application(gunicorn_settings(settings) | here, create_app)).run()
 
 
 def gunicorn_settings(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return gunicorn's settings that go with ours, for gunicorn.conf.py."""
+    """Return gunicorn's settings that go with ours."""
     host = f"[{settings['HOST']}]" if ":" in settings["HOST"] else settings["HOST"]
     return {
         **SETTINGS,
+        **({"post_request": _log_request} if settings["LOG_REQUESTS"] else {}),
         "bind": f"{host}:{settings['PORT']}",
         "workers": settings["WORKERS"],
         "threads": settings["THREADS"],
@@ -104,6 +103,12 @@ SETTINGS = {
 }
 
 
+def _log_request(worker: Worker, request: Any, environ: Any, response: Any) -> None:
+    """Write a line; gunicorn has refused a path with spaces or control characters."""
+    status = response.status_code if response else "-"
+    print(f"{request.method} {request.uri} {status}", file=sys.stderr, flush=True)
+
+
 def _close(worker: Worker) -> None:
     """Close the worker's database, so that SQLite moves its write-ahead log into the file."""
     if worker.booted:
@@ -117,7 +122,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
         super().__init__()
 
     def load_config(self) -> None:
-        for name, value in {**SETTINGS, **self._options}.items():
+        for name, value in self._options.items():
             self.cfg.set(name, value)
 
     def load(self) -> Flask:

@@ -27,6 +27,8 @@ ARROWS = {
     "app.project": {"app.api", "app.storage"},
     "app.serve": {"app.storage"},
     "app.cli": {"app.api", "app.config", "app.parts", "app.project", "app.serve", "app.storage"},
+    "app.gunicorn_conf": {"app.config", "app.serve"},
+    "app.__main__": {"app"},
     "app": {"app.api", "app.cli", "app.config", "app.parts", "app.storage"},
 }
 

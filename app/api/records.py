@@ -13,6 +13,7 @@ from ..storage.transfer import Record
 from .json import InvalidJSON, parse
 
 ID = re.compile("(?!(query|search)$)[A-Za-z0-9_-]{1,64}")
+FIELDS = ("id", "type", "status", "data", "createdAt", "updatedAt")
 TIMES = range(2**53)  # Unix milliseconds that a double holds
 
 
@@ -46,6 +47,8 @@ def shown(entity: Entity) -> dict[str, Any]:
 def _record(value: Any, limits: Limits, place: str) -> Record:
     if not isinstance(value, dict):
         raise Invalid("an entity must be a JSON object")
+    if unknown := value.keys() - FIELDS:
+        raise Invalid(f"unknown field {min(unknown)}; the fields are {', '.join(FIELDS)}")
     if not isinstance(value.get("data"), dict):
         raise Invalid("data object is required")
     status = value.get("status", "active")

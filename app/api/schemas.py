@@ -99,7 +99,7 @@ class CursorField(fields.Field[str]):
 class LimitField(fields.Field[int]):
     """A whole number from 1; above 100 means 100."""
 
-    default_error_messages = {"null": f"limit must be a whole number from 1 to {MAXIMUM_LIMIT}"}
+    default_error_messages = {"null": "limit must be a whole number from 1"}
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> int:
         number = self._number(value)

@@ -95,7 +95,7 @@ def create(
     if as_json:
         click.echo(json.dumps({"id": key.id, "key": plain, **_shown(key)}))
         return
-    click.echo(f"Made {key.id} for {environment}; the key is shown only this once:", err=True)
+    click.echo(f"Made {key.id} for {environment} in {settings['DATABASE']}; the key is shown only this once:", err=True)
     click.echo(plain)
 
 

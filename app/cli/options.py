@@ -65,7 +65,7 @@ def open_workspace(settings: Settings, create: bool = True) -> Workspace:
     """Open the database, made if need be and wanted, until the command ends."""
     path = settings["DATABASE"]
     if not create and not path.exists():
-        raise Refused(f"There is no database {path}; types apply and serve make one, --database names another")
+        raise Refused(f"There is no database {path}; serve and types apply make one, --database names another")
     parts = assemble(settings, Outside())
     parts.database.prepare()
     click.get_current_context().call_on_close(parts.database.close)
@@ -99,7 +99,7 @@ def _option(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     setting = SETTINGS_BY_NAME[name]
     default = "./instance/struere.db" if name == "DATABASE" else setting.default
     note = f"[{PREFIX}{name}{f'; default: {default}' if default else ''}]"
-    flag = f"--{name.lower()}"
+    flag = f"--{name.lower().replace('_', '-')}"
     if name == "EPHEMERAL":
         return click.option(flag, name.lower(), is_flag=True, default=None, help=f"{setting.help} {note}")
     return click.option(flag, name.lower(), metavar=setting.metavar, help=f"{setting.help} {note}")

@@ -8,7 +8,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,14 +17,27 @@ from flask import Flask
 from flask.cli import ScriptInfo
 
 from .. import serve as server
-from ..config import Settings
+from ..config import Settings, unknown_variables
+from ..parts import limits_of
 from ..project import read_definitions, read_entities
+from ..storage.entity_types import Definition
+from ..storage.transfer import Record
 from .options import Workspace, open_workspace, setting_options
 
 
 @click.command()
 @setting_options(
-    "HOST", "PORT", "WORKERS", "THREADS", "DATABASE", "ORGANIZATION", "PROJECT", "KEY", "EPHEMERAL", "LIMITS"
+    "HOST",
+    "PORT",
+    "WORKERS",
+    "THREADS",
+    "DATABASE",
+    "ORGANIZATION",
+    "PROJECT",
+    "KEY",
+    "EPHEMERAL",
+    "LIMITS",
+    "LOG_REQUESTS",
 )
 def serve(settings: Settings) -> None:
     """Serve the Data API until Ctrl-C or SIGTERM.
@@ -38,18 +51,19 @@ def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     with _storage(settings):
+        definitions = read_definitions(settings["PROJECT"]) if settings["PROJECT"] else []
+        records = list(read_entities(settings["PROJECT"], definitions, limits_of(settings))) if definitions else []
         listener = server.listen(settings["HOST"], settings["PORT"])
         url = server.url(listener)
         workspace = open_workspace(settings)
-        if settings["PROJECT"]:
-            _apply_project(workspace, settings["PROJECT"])
+        if definitions:
+            _apply_project(workspace, definitions, records)
         keys = _development_key(workspace, settings["KEY"])
         slug = next((each.definition.slug for each in workspace.types("development").all()), None)
         workspace.parts.database.close()
         server.run(
             listener,
-            settings["WORKERS"],
-            settings["THREADS"],
+            settings,
             functools.partial(_create_app(), settings),
             functools.partial(_announce, settings, url, keys, slug),
         )
@@ -70,10 +84,8 @@ def _storage(settings: Settings) -> Iterator[None]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _apply_project(workspace: Workspace, project: Path) -> None:
+def _apply_project(workspace: Workspace, definitions: Sequence[Definition], records: Sequence[Record]) -> None:
     """Apply a project's types to development and eval, and its entities to those of the two that are new."""
-    definitions = read_definitions(project)
-    records = list(read_entities(project, definitions, workspace.parts.limits))
     for name in ("development", "eval"):
         types = workspace.types(name)
         is_new = not types.all()
@@ -107,6 +119,11 @@ def _announce(settings: Settings, url: str, keys: dict[str, str], slug: str | No
     print(json.dumps(started), flush=True)
     tell = functools.partial(click.echo, err=True)
     tell(f"struere-local serves {url} from {settings['DATABASE']}; stop it with Ctrl-C.")
+    for sentence in unknown_variables():
+        tell(sentence)
+    if settings["LIMITS"]:
+        rates = f"{settings['LIMIT_PER_KEY']} a key, {settings['LIMIT_PER_ORGANIZATION']} an organization"
+        tell(f"Requests are limited to {rates}; --limits off admits all.")
     if settings["WORKERS"] > 1 and settings["LIMITS"] and settings["LIMIT_STORAGE"] == "memory://":
         tell("Each worker counts requests for itself; set STRUERE_LIMIT_STORAGE to count over all of them.")
     if not keys:

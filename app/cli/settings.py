@@ -21,5 +21,5 @@ def config(settings: Settings, as_json: bool) -> None:
             ("SETTING", "VALUE", "FROM", "VARIABLE"),
             [(each.name, values[each.name], settings.sources[each.name], PREFIX + each.name) for each in SETTINGS],
         )
-    for name in unknown_variables():
-        click.echo(f"{name} is no setting and changes nothing.", err=True)
+    for sentence in unknown_variables():
+        click.echo(sentence, err=True)

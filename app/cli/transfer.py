@@ -10,6 +10,7 @@ import click
 
 from ..api.records import read_records, write_record
 from ..config import Settings
+from ..storage.errors import Refused
 from .options import environment_option, open_workspace, setting_options
 
 
@@ -32,6 +33,8 @@ def export(settings: Settings, environment: str, slug: str | None, file: str) ->
         ) as entities,
     ):
         _write(file, map(write_record, entities))
+    if file != "-":
+        click.echo(f"Entities exported: {transfer.count(slug)}", err=True)
 
 
 @click.command("import")
@@ -61,6 +64,8 @@ def _write(file: str, lines: Iterable[bytes]) -> None:
         return
     # Renamed into place when complete, so that a reader never sees half of an export.
     draft = target.with_name(f"{target.name}.new")
+    if not target.parent.is_dir():
+        raise Refused(f"There is no folder {target.parent}; name another file")
     with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
         output.writelines(lines)
     draft.replace(target)

@@ -242,7 +242,7 @@ def test_a_broken_part_is_an_internal_error_that_only_the_log_knows(
     assert "secret" not in str(response.headers) + response.text
     assert "Traceback" in caplog.text
     assert SECRET in caplog.text
-    assert f"{method} {path}" in caplog.text
+    assert f"{method} {path!r}" in caplog.text
 
 
 def test_a_broken_database_is_an_internal_error(send: Callable[..., Any], parts: Parts) -> None:

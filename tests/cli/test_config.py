@@ -150,7 +150,7 @@ def test_a_file_that_does_not_run_is_named(struere_local: Run, config_file: Path
 def test_an_unknown_variable_is_told_and_changes_nothing(struere_local: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STRUERE_PROT", "9000")
     shown = struere_local("config")
-    assert (shown.code, shown.stderr) == (0, "STRUERE_PROT is no setting and changes nothing.\n")
+    assert (shown.code, shown.stderr) == (0, "STRUERE_PROT is no setting and changes nothing; is it STRUERE_PORT?\n")
 
 
 def test_a_misspelled_option_is_wrong_usage(struere_local: Run) -> None:

@@ -32,7 +32,9 @@ def status(client: FlaskClient, plain: str) -> int:
 def test_a_key_is_shown_alone_on_standard_output(struere: Run, client: FlaskClient) -> None:
     made = struere("keys", "create", "--name", "shop")
     assert re.fullmatch(r"sk_dev_[a-z0-9]{32,}\n", made.stdout)
-    assert re.fullmatch(r"Made key_[a-z0-9]+ for development; the key is shown only this once:\n", made.stderr)
+    assert re.fullmatch(
+        r"Made key_[a-z0-9]+ for development in .*struere.db; the key is shown only this once:\n", made.stderr
+    )
     assert status(client, made.stdout.strip()) == 200
 
 

@@ -50,7 +50,7 @@ def test_an_export_has_the_lines_that_were_imported(struere: Run, store: Run) ->
 
 def test_an_export_goes_into_another_environment_by_files(struere: Run, store: Run, folder: Path) -> None:
     store(LINES)
-    assert struere("export", "all.jsonl") == (0, "", "")
+    assert struere("export", "all.jsonl") == (0, "", "Entities exported: 3\n")
     assert stat.S_IMODE((folder / "all.jsonl").stat().st_mode) == 0o600
     assert not (folder / "all.jsonl.new").exists()
     assert struere("import", "all.jsonl", "--environment", "production").code == 0
@@ -128,7 +128,7 @@ def test_a_file_that_is_not_there_is_wrong_usage(struere: Run) -> None:
 
 
 def test_an_export_into_a_folder_that_is_not_there_is_refused(struere: Run) -> None:
-    assert_refused(struere("export", "nowhere/all.jsonl"), "nowhere/all.jsonl")
+    assert_refused(struere("export", "nowhere/all.jsonl"), "There is no folder")
 
 
 def test_an_export_never_replaces_what_is_no_file(struere: Run, folder: Path) -> None:

@@ -1,0 +1,5 @@
+"""Run the command: python -m struere_local."""
+
+from . import main
+
+main()
