@@ -18,16 +18,18 @@ def create_app(config: Mapping[str, Any] | None = None, outside: Outside | None 
     """Return the WSGI application; its database is created or migrated, and no connection is left open."""
     app = Flask(__name__, instance_path=str(Path.cwd() / "instance"), static_folder=None)
     app.config.update(config or {})
-    app.config.update(settings.load(config))
+    app.extensions["settings"] = settings.load(config)
+    app.config.update(app.extensions["settings"])
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_BODY_BYTES"]
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.url_map.converters["entity_id"] = entities.EntityId
     parts = app.extensions["struere"] = assemble(app.config, outside or Outside())
     parts.database.prepare()
+    parts.database.retokenize()
     parts.database.close()
 
-    CORS(app, resources=r"/v1/*", allow_headers=["Authorization", "Content-Type"], expose_headers=["Retry-After"])
+    CORS(app, resources=r"/v1(/.*)?$", allow_headers=["Authorization", "Content-Type"], expose_headers=["Retry-After"])
     errors.register(app)
     app.before_request(auth.authenticate)
     limits.register(app, parts.outside)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import apsw
 import limits
-from limits.storage import storage_from_string
+from limits.storage import MovingWindowSupport, storage_from_string
 
 from .storage.search_index import words
 
@@ -39,7 +39,16 @@ class Settings(dict[str, Any]):
     """Parsed settings by name; `sources` tells where each comes from."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.sources: dict[str, str] = {}
+
+    def with_options(self, options: Mapping[str, Any]) -> "Settings":
+        """Return these settings with options before them."""
+        settings = Settings()
+        settings.update(self)
+        settings.sources = self.sources | dict.fromkeys(options, "option")
+        settings.update({name: _parse(SETTINGS_BY_NAME[name], value, "option") for name, value in options.items()})
+        return settings
 
 
 def load(overrides: Mapping[str, Any] | None = None, instance: Path | None = None) -> Settings:
@@ -142,8 +151,8 @@ def _rate(text: str) -> str:
 
 def _storage(text: str) -> str:
     try:
-        if text != "memory://":
-            storage_from_string(text)
+        if text != "memory://" and not isinstance(storage_from_string(text), MovingWindowSupport):
+            raise limits.errors.ConfigurationError
     except limits.errors.ConfigurationError:
         # The library's own message repeats the address, password and all.
         raise ValueError(
@@ -170,7 +179,10 @@ def _slug(text: str) -> str:
 
 
 def _path(text: str) -> Path:
-    return Path(text).expanduser().resolve()
+    try:
+        return Path(text).expanduser().resolve()
+    except RuntimeError as error:
+        raise ValueError(f"it must be a path ({error})") from None
 
 
 SETTINGS = (

@@ -24,7 +24,8 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 # How long a stopping worker listens on idle connections for a request that is on its way, in seconds.
 # gunicorn's 2 would be most of the life of a throwaway server; on one machine nothing is on its way for so long.
 gthread.STOP_KEEPALIVE_LINGER = 0.25
-# How long a thread waits for the first byte of a connection, in seconds; a stop waits as long. Browsers connect ahead.
+# How long a thread waits for the first byte of a connection, and reads a body that was not, in seconds; a stop waits
+# as long. Browsers connect ahead.
 gthread.DEFAULT_WORKER_DATA_TIMEOUT = 1.0
 
 
@@ -130,11 +131,14 @@ class _Application(BaseApplication):  # type: ignore[misc]
 
 
 class _Arbiter(Arbiter):  # type: ignore[misc]
-    def spawn_worker(self) -> None:
+    def spawn_worker(self) -> int:
         """Fork with the signals that stop held back, so that none is lost before the worker handles them."""
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-        super().spawn_worker()
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+        try:
+            pid: int = super().spawn_worker()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+        return pid
 
     def handle_int(self) -> None:
         """Finish what is running, as after SIGTERM; a second SIGINT stops at once."""

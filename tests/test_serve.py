@@ -224,6 +224,16 @@ def test_a_stop_ends_with_0_and_takes_the_ephemeral_folder_along(number: signal.
         assert "Traceback" not in server.errors()
 
 
+def test_a_project_that_cannot_be_stored_leaves_nothing_behind(tmp_path: Path) -> None:
+    project = shutil.copytree(CUSTOMERS, tmp_path / "project")
+    with (project / "entities" / "customer.jsonl").open("a") as lines:
+        lines.write('{"type": "customer", "id": "same", "data": {}}\n' * 2)
+    refused = run("serve", "--port", "0", "--project", str(project), folder=tmp_path)
+    assert refused.returncode == 1
+    assert "line 7: id same is taken" in refused.stderr
+    assert json.loads(run("types", "list", "--json", folder=tmp_path).stdout) == []
+
+
 @by_either_signal
 def test_a_stop_during_the_start_takes_the_ephemeral_folder_along(number: signal.Signals, tmp_path: Path) -> None:
     """The start waits for a project's file that is a pipe."""

@@ -182,6 +182,6 @@ def _body() -> bytes:
     if len(text) < (request.content_length or 0):
         raise BrokenBody
     # werkzeug ends a chunked body quietly at the limit.
-    if request.content_length is None and request.environ["wsgi.input"].read(1):
+    if request.environ.get("wsgi.input_terminated") and request.environ["wsgi.input"].read(1):
         raise RequestEntityTooLarge
     return text

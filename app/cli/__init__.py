@@ -3,6 +3,7 @@
 import errno
 from typing import Any
 
+import apsw
 import click
 
 from ..config import SettingError
@@ -32,6 +33,8 @@ class Commands(click.Group):
             raise click.ClickException("The arguments must be UTF-8") from None
         except (StorageError, SettingError) as error:
             raise click.ClickException(str(error)) from None
+        except apsw.Error as error:
+            raise click.ClickException(f"SQLite says: {error}; try again, or look at the disk") from None
         except OSError as error:
             if error.errno == errno.EPIPE:
                 raise  # click ends quietly where the reader of a pipe has gone

@@ -32,7 +32,7 @@ def setting_options(*names: str) -> Callable[[Callable[..., Any]], Callable[...,
         @functools.wraps(command)
         def with_settings(**options: Any) -> Any:
             given = {name: value for name in names if (value := options.pop(name.lower())) is not None}
-            return command(load({**_flask_settings(), **given}), **options)
+            return command(_flask_settings().with_options(given), **options)
 
         decorated: Callable[..., Any] = with_settings
         for name in reversed(names):
@@ -71,7 +71,10 @@ def open_workspace(settings: Settings, create: bool = True) -> Workspace:
     click.get_current_context().call_on_close(parts.database.close)
     slug = settings["ORGANIZATION"]
     if not create:
-        return Workspace(parts, find_organization(parts.database, slug) or NOBODY)
+        organization_id = find_organization(parts.database, slug)
+        if organization_id is None and settings.sources["ORGANIZATION"] != "default":
+            raise Refused(f"There is no organization {slug}; keys create and types apply make it")
+        return Workspace(parts, organization_id or NOBODY)
     return Workspace(parts, ensure_organization(parts.database, parts.outside, slug))
 
 
@@ -105,10 +108,8 @@ def _option(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return click.option(flag, name.lower(), metavar=setting.metavar, help=f"{setting.help} {note}")
 
 
-def _flask_settings() -> dict[str, Any]:
-    """Return the settings of the application that the flask command has loaded, if it is that which runs."""
+def _flask_settings() -> Settings:
+    """Return the settings of the application that the flask command has loaded, or of no application."""
     info = click.get_current_context().find_object(ScriptInfo)
-    if info is None:
-        return {}
-    application = info.load_app()
-    return {name: application.config[name] for name in SETTINGS_BY_NAME}
+    settings: Settings = info.load_app().extensions["settings"] if info else load()
+    return settings

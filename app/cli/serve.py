@@ -56,6 +56,7 @@ def serve(settings: Settings) -> None:
         listener = server.listen(settings["HOST"], settings["PORT"])
         url = server.url(listener)
         workspace = open_workspace(settings)
+        workspace.parts.database.retokenize()
         if definitions:
             _apply_project(workspace, definitions, records)
         keys = _development_key(workspace, settings["KEY"])
@@ -88,10 +89,11 @@ def _apply_project(workspace: Workspace, definitions: Sequence[Definition], reco
     """Apply a project's types to development and eval, and its entities to those of the two that are new."""
     for name in ("development", "eval"):
         types = workspace.types(name)
-        is_new = not types.all()
-        types.apply(definitions)
-        if is_new:
-            workspace.transfer(name).import_(records)
+        with workspace.parts.database.transaction():
+            is_new = not types.all()
+            types.apply(definitions)
+            if is_new:
+                workspace.transfer(name).import_(records)
 
 
 def _development_key(workspace: Workspace, plain: str | None) -> dict[str, str]:

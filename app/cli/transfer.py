@@ -26,15 +26,14 @@ def export(settings: Settings, environment: str, slug: str | None, file: str) ->
     """
     workspace = open_workspace(settings, create=False)
     transfer = workspace.transfer(environment)
-    with (
-        workspace.parts.database.snapshot(),
-        click.progressbar(
-            transfer.export(slug), length=transfer.count(slug), label="Exporting", file=sys.stderr, hidden=_quiet()
-        ) as entities,
-    ):
-        _write(file, map(write_record, entities))
+    with workspace.parts.database.snapshot():
+        count = transfer.count(slug)
+        with click.progressbar(
+            transfer.export(slug), length=count, label="Exporting", file=sys.stderr, hidden=_quiet()
+        ) as entities:
+            _write(file, map(write_record, entities))
     if file != "-":
-        click.echo(f"Entities exported: {transfer.count(slug)}", err=True)
+        click.echo(f"Entities exported: {count}", err=True)
 
 
 @click.command("import")
@@ -48,7 +47,8 @@ def import_(settings: Settings, environment: str, file: BinaryIO) -> None:
     id, status, createdAt and updatedAt are kept where they are given.
     """
     workspace = open_workspace(settings)
-    records = read_records(_with_progress(file), workspace.parts.limits, file.name)
+    # Read to the end before writing begins: whoever else writes waits for no slow input.
+    records = list(read_records(_with_progress(file), workspace.parts.limits, file.name))
     count = workspace.transfer(environment).import_(records)
     click.echo(f"Entities imported: {count}", err=True)
 

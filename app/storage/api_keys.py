@@ -2,10 +2,7 @@
 
 import hashlib
 import re
-from contextlib import suppress
 from typing import Any, NamedTuple
-
-import apsw
 
 from . import filters
 from .database import Database
@@ -120,9 +117,8 @@ class ApiKeys:
         return _api_key(*row) if row else None
 
     def _record_use(self, key: ApiKey, now: int) -> None:
-        # A full or locked database must not turn readers away.
-        with suppress(apsw.Error), self._database.transaction() as connection:
-            connection.execute("UPDATE api_key SET last_used_at = ? WHERE id = ?", (now, key.id))
+        # A full or locked database must neither turn readers away nor keep them waiting.
+        self._database.write_if_free("UPDATE api_key SET last_used_at = ? WHERE id = ?", (now, key.id))
 
     def _insert(self, key: ApiKey, plain: str) -> None:
         with self._database.transaction() as connection:

@@ -9,7 +9,7 @@ import struct
 import threading
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,9 @@ class Database:
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[apsw.Connection]:
         connection = self.connection
+        if connection.in_transaction:
+            yield connection
+            return
         connection.execute(begin)
         try:
             yield connection
@@ -66,6 +69,22 @@ class Database:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+
+    def write_if_free(self, sql: str, values: tuple[object, ...]) -> None:
+        """Execute one statement, unless another writer is at it or the database cannot be written."""
+        connection = self.connection
+        connection.set_busy_timeout(0)
+        try:
+            with suppress(apsw.Error):
+                connection.execute(sql, values)
+        finally:
+            connection.set_busy_timeout(self._busy_timeout)
+
+    def retokenize(self) -> None:
+        """Rebuild the search indexes that were made with another tokenizer than the one set."""
+        if search_index.is_stale(self.connection, self.tokenizer):
+            with self.transaction() as connection:
+                search_index.retokenize(connection, self.tokenizer)
 
     def prepare(self) -> None:
         """Create or migrate the file; raise Refused, and leave it untouched, where it is not ours to use."""
@@ -91,9 +110,6 @@ class Database:
         if self.connection.pragma("user_version") != len(MIGRATIONS):
             with self.transaction() as connection:
                 _migrate(connection, self.path)
-        if search_index.is_stale(self.connection, self.tokenizer):
-            with self.transaction() as connection:
-                search_index.retokenize(connection, self.tokenizer)
 
     def _create(self) -> None:
         """Make a complete file under another name and move it into place, so that no kill leaves half of one."""

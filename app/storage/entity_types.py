@@ -29,6 +29,7 @@ class EntityType(NamedTuple):
 
     id: int
     definition: Definition
+    tokenizer: str
 
 
 class Change(NamedTuple):
@@ -80,14 +81,14 @@ class EntityTypes:
     def _select(self, condition: str, values: tuple[str, ...]) -> list[EntityType]:
         rows = self._database.connection.execute(
             f"""
-            SELECT id, slug, name, schema, search_fields FROM entity_type
+            SELECT id, slug, name, schema, search_fields, tokenizer FROM entity_type
             WHERE organization_id = ? AND environment = ? {condition} ORDER BY id
             """,
             (*self._environment, *values),
         )
         return [
-            EntityType(type_id, Definition(slug, name, decode(schema), tuple(decode(search_fields))))
-            for type_id, slug, name, schema, search_fields in rows
+            EntityType(type_id, Definition(slug, name, decode(schema), tuple(decode(search_fields))), tokenizer)
+            for type_id, slug, name, schema, search_fields, tokenizer in rows
         ]
 
     def _put(self, connection: apsw.Connection, old: EntityType | None, new: Definition) -> Change:
@@ -101,7 +102,7 @@ class EntityTypes:
             (*_columns(new), old.id),
         )
         if old.definition.search_fields != new.search_fields:
-            search_index.rebuild(connection, old.id, new.search_fields, self._database.tokenizer)
+            search_index.rebuild(connection, old.id, new.search_fields, old.tokenizer)
         return Change("~", new.slug)
 
     def _insert(self, connection: apsw.Connection, new: Definition) -> None:

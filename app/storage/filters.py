@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-MAXIMUM_CONDITIONS = 3_072  # with those of a scope their parameters stay below SQLite's 32,766
+MAXIMUM_CONDITIONS = 1_024  # as many as an object may have fields; the time to compile SQL grows with their square
 
 KINDS = {type(None): "null", int: "number", float: "number", str: "text", list: "array", dict: "object"}
 OWN_COLUMNS = {
@@ -140,17 +140,18 @@ def _is_any(field: Field, values: Sequence[Any], parameters: Parameters) -> str:
     for value in values:
         kinds.setdefault(_kind(value), []).append(value)
     terms = [_is_any_of_kind(field, kind, operands, parameters) for kind, operands in kinds.items()]
-    return f"({' OR '.join(terms)})" if terms else "FALSE"
+    # Of no values none is equal; the field is named all the same, since SQLite refuses bound values that have no use.
+    return f"({' OR '.join(terms)})" if terms else f"({field.kind} = 'none')"
 
 
 def _is_any_of_kind(field: Field, kind: str, values: Sequence[Any], parameters: Parameters) -> str:
     if kind in ("true", "false", "null"):
         return f"{field.kind} = '{kind}'"
-    value = field.value
     if kind in ("array", "object"):
-        value = f"equality_key({field.value})"
-        values = [equality_key(orjson.dumps(operand).decode()) for operand in values]
-    return f"({_has_kind(field, kind)} AND {value} {_among(values, parameters)})"
+        keys = [equality_key(orjson.dumps(operand).decode()) for operand in values]
+        # CASE, not AND, of which SQLite may evaluate both sides.
+        return f"CASE {field.kind} WHEN '{kind}' THEN equality_key({field.value}) {_among(keys, parameters)} END"
+    return f"({_has_kind(field, kind)} AND {field.value} {_among(values, parameters)})"
 
 
 def _among(values: Sequence[Any], parameters: Parameters) -> str:
@@ -172,7 +173,6 @@ def _compare(comparison: str) -> Callable[[Field, Any, Parameters], str]:
 
 def _contains(field: Field, operand: Any, parameters: Parameters) -> str:
     element = _is_any(Field("element.type", "element.value", ""), [operand], parameters)
-    # CASE, not AND: json_each gives one row for a scalar, and SQLite may evaluate AND in any order.
     sql = f"CASE {field.kind} WHEN 'array' THEN EXISTS (SELECT 1 FROM {field.elements} AS element WHERE {element})"
     if isinstance(operand, str):
         sql += f" WHEN 'text' THEN instr({field.value}, {parameters.bind(operand)}) > 0"

@@ -83,13 +83,13 @@ class EntityRepository:
     def search(self, text: str, limit: int = 20) -> list[Entity]:
         """Return the live entities that have any word of the text, best match first, ties newest first."""
         with self._database.snapshot() as connection:
-            type_id = self._types.get(self._slug).id
-            words = search_index.words(connection, self._database.tokenizer, text)
+            entity_type = self._types.get(self._slug)
+            words = search_index.words(connection, entity_type.tokenizer, text)
             if not words:
                 return []
             parameters = Parameters(match_expressions(words))
             sql = f"""
-                SELECT {COLUMNS} FROM ({search_index.matches_sql(type_id, len(parameters))}) AS match
+                SELECT {COLUMNS} FROM ({search_index.matches_sql(entity_type.id, len(parameters))}) AS match
                 JOIN entity ON entity.sequence = match.sequence
                 WHERE {where(self._scope, parameters)}
                 ORDER BY match.rank, match.sequence DESC LIMIT {parameters.bind(limit)}

@@ -180,12 +180,11 @@ def test_ten_thousand_values_are_no_problem(owner: Key, kind: type) -> None:
     assert matching(owner, {"x": {"$nin": values}}) == ["outside"]
 
 
-@pytest.mark.parametrize("condition", [1, {"$gte": 1, "$lt": 2, "$in": [1, "1"]}], ids=["one each", "three each"])
-def test_conditions_on_1024_fields_are_no_problem(owner: Key, condition: Any) -> None:
+def test_conditions_on_1024_fields_are_no_problem(owner: Key) -> None:
     fields = {f"field {number}": 1 for number in range(1024)}
     owner.create(fields)
     owner.create({**fields, "field 1023": 2})
-    response = owner.post(PATH, {"filters": dict.fromkeys(fields, condition)})
+    response = owner.post(PATH, {"filters": fields})
     assert [entity["data"] for entity in response.json["data"]] == [fields]
 
 

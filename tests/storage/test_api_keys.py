@@ -2,6 +2,8 @@
 
 import hashlib
 import re
+import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +72,21 @@ def test_only_the_hash_of_a_key_is_in_the_files(
         assert plain[12:].encode() not in bytes_
 
 
+def test_a_key_is_found_without_waiting_for_a_writer(
+    keys: ApiKeys, environment: Environment, path: Path, database: Database
+) -> None:
+    key, plain = keys.create(environment, "a key")
+    with closing(apsw.Connection(str(path))) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        begun = time.monotonic()
+        assert keys.authenticate(plain) == key
+        assert time.monotonic() - begun < 5, "it waited for its turn"
+    assert last_used(keys, environment) is None
+    assert keys.authenticate(plain) == key
+    assert last_used(keys, environment) == START
+    assert database.connection.pragma("busy_timeout") == 10_000
+
+
 def test_only_the_exact_key_is_found(keys: ApiKeys, environment: Environment) -> None:
     key, plain = keys.create(environment, "shop")
     wrong = ["", "sk_dev_", key.id, key.prefix, plain[:-1], plain + "a", plain.upper(), f" {plain}", "%", "é"]
@@ -121,8 +138,8 @@ def test_the_last_use_is_recorded_at_most_once_a_minute(
 ) -> None:
     _, plain = keys.create(environment, "shop")
     recorded = []
-    for time in (0, 1, MINUTE - 1, MINUTE, 2 * MINUTE - 1, 2 * MINUTE):
-        outside.time = START + time
+    for passed in (0, 1, MINUTE - 1, MINUTE, 2 * MINUTE - 1, 2 * MINUTE):
+        outside.time = START + passed
         keys.authenticate(plain)
         recorded.append(last_used(keys, environment))
     assert recorded == [START] * 3 + [START + MINUTE] * 2 + [START + 2 * MINUTE]
