@@ -10,7 +10,7 @@ serve: $(READY)
 	@$(VENV)/bin/struere-local serve --project examples/customers --log-requests on
 
 test: $(READY)
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile
 
 # The random tests with twenty times as many examples and more.
 test-full: $(READY)
