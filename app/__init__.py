@@ -11,6 +11,7 @@ from . import config as settings
 from .api import auth, entities, entity_types, errors, health, limits
 from .cli import commands
 from .parts import assemble
+from .storage.migrations import prepare
 from .storage.outside import Outside
 
 
@@ -25,7 +26,7 @@ def create_app(config: Mapping[str, Any] | None = None, outside: Outside | None 
     app.url_map.merge_slashes = False
     app.url_map.converters["entity_id"] = entities.EntityId
     parts = app.extensions["struere"] = assemble(app.config, outside or Outside())
-    parts.database.prepare()
+    prepare(parts.database)
     parts.database.retokenize()
     parts.database.close()
 

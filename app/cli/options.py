@@ -13,6 +13,7 @@ from ..config import PREFIX, SETTINGS_BY_NAME, Settings, load
 from ..parts import Parts, assemble
 from ..storage.entity_types import EntityTypes
 from ..storage.errors import Refused
+from ..storage.migrations import prepare
 from ..storage.organizations import ENVIRONMENTS, Environment, ensure_organization, find_organization
 from ..storage.outside import Outside
 from ..storage.transfer import Transfer
@@ -67,7 +68,7 @@ def open_workspace(settings: Settings, create: bool = True) -> Workspace:
     if not create and not path.exists():
         raise Refused(f"There is no database {path}; serve and types apply make one, --database names another")
     parts = assemble(settings, Outside())
-    parts.database.prepare()
+    prepare(parts.database)
     click.get_current_context().call_on_close(parts.database.close)
     slug = settings["ORGANIZATION"]
     if not create:

@@ -1,4 +1,6 @@
--- Version 1 of the database. Statements run one by one in a single transaction.
+-- The database, version by version. A file is migrated in a single transaction, statement by statement.
+
+-- Version 1
 
 CREATE TABLE organization (
     id INTEGER PRIMARY KEY,

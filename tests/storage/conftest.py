@@ -10,6 +10,7 @@ from app.storage.api_keys import ApiKeys
 from app.storage.database import Database
 from app.storage.documents import Document, Limits
 from app.storage.entity_types import EntityTypes
+from app.storage.migrations import prepare
 from app.storage.organizations import Environment, ensure_organization
 from app.storage.outside import Outside
 from app.storage.repository import EntityRepository, Scope
@@ -53,7 +54,7 @@ def open_database(path: Path, busy_timeout: int, tokenizer: str) -> Iterator[Cal
     def open_database(tokenizer: str = tokenizer) -> Database:
         database = Database(path, busy_timeout, tokenizer)
         opened.append(database)
-        database.prepare()
+        prepare(database)
         return database
 
     yield open_database

@@ -1,0 +1,163 @@
+"""The file: made whole or not at all, migrated whole or not at all, and never another program's."""
+
+import hashlib
+import multiprocessing
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import apsw
+import pytest
+
+from app.storage import migrations as module
+from app.storage.database import Database
+from app.storage.errors import Refused
+from app.storage.migrations import APPLICATION_ID, MIGRATIONS, prepare
+
+from .conftest import TOKENIZER
+from .test_database import insert, slugs
+
+VERSION = len(MIGRATIONS)
+
+
+def test_the_file_is_ours_and_of_this_version(database: Database) -> None:
+    connection = database.connection
+    assert (connection.pragma("application_id"), connection.pragma("user_version")) == (APPLICATION_ID, VERSION)
+
+
+def test_missing_folders_are_made(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "struere.db"
+    database = Database(path, 0, TOKENIZER)
+    prepare(database)
+    database.close()
+    assert [file.name for file in path.parent.iterdir()] == ["struere.db"]
+
+
+def test_preparing_again_keeps_everything(database: Database, open_database: Callable[..., Database]) -> None:
+    with database.transaction() as connection:
+        insert(connection, "acme")
+    assert slugs(open_database()) == ["acme"]
+
+
+@pytest.mark.parametrize("name", ["struere.db", "struere.db.new"], ids=["an empty file", "half of a new file"])
+def test_what_a_kill_leaves_is_no_obstacle(path: Path, open_database: Callable[..., Database], name: str) -> None:
+    path.with_name(name).write_bytes(b"" if name == path.name else b"half")
+    path.with_name("struere.db.new-wal").write_bytes(b"half")
+    assert slugs(open_database()) == []
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_rows_that_refer_to_nothing_are_refused(database: Database) -> None:
+    with pytest.raises(apsw.ConstraintError, match="FOREIGN KEY"):
+        database.connection.execute("INSERT INTO entity VALUES (1, 'a', 7, 'active', '{}', 0, 0)")
+
+
+def test_a_migration_keeps_what_is_there(
+    database: Database, open_database: Callable[..., Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with database.transaction() as connection:
+        insert(connection, "acme")
+    database.close()
+    monkeypatch.setattr(module, "MIGRATIONS", (*MIGRATIONS, "CREATE TABLE one (x)", "CREATE TABLE two (x)"))
+    migrated = open_database()
+    assert slugs(migrated) == ["acme"]
+    assert migrated.connection.pragma("user_version") == VERSION + 2
+    assert list(migrated.connection.execute("SELECT * FROM one, two")) == []
+
+
+def test_a_migration_that_fails_changes_nothing(
+    database: Database, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MIGRATIONS", (*MIGRATIONS, "CREATE TABLE one (x); CREATE TABLE one (x)"))
+    with pytest.raises(Refused, match=f"Cannot use {path}: .*table one already exists"):
+        prepare(database)
+    assert database.connection.pragma("user_version") == VERSION
+    assert not database.connection.table_exists("main", "one")
+
+
+def test_a_first_migration_that_fails_leaves_no_file(
+    path: Path, open_database: Callable[..., Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MIGRATIONS", (*MIGRATIONS, "no SQL"))
+    with pytest.raises(Refused):
+        open_database()
+    assert not path.exists()
+
+
+def sqlite_file(path: Path, application_id: int, version: int) -> None:
+    with apsw.Connection(str(path)) as connection:
+        connection.execute("CREATE TABLE theirs (x)")
+        connection.pragma("application_id", application_id)
+        connection.pragma("user_version", version)
+    connection.close()
+
+
+FOREIGN: dict[str, tuple[Callable[[Path], object], str]] = {
+    "of a newer version": (
+        lambda path: sqlite_file(path, APPLICATION_ID, VERSION + 1),
+        "was written by a newer struere-local; upgrade, or name another file with --database",
+    ),
+    "of another program": (
+        lambda path: sqlite_file(path, 0x12345678, VERSION),
+        "belongs to another program; name another file with --database",
+    ),
+    "of a program without a name": (
+        lambda path: sqlite_file(path, 0, 0),
+        "belongs to another program; name another file with --database",
+    ),
+    "of text": (
+        lambda path: path.write_text("Dear diary, " * 20),
+        "is not a SQLite database; name another file with --database",
+    ),
+    "of one byte": (
+        lambda path: path.write_bytes(b"\n"),
+        "is not a SQLite database; name another file with --database",
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "sentence"), FOREIGN.values(), ids=FOREIGN)
+def test_a_file_that_is_not_ours_is_refused_and_left_as_it_is(
+    path: Path, open_database: Callable[..., Database], make: Callable[[Path], object], sentence: str
+) -> None:
+    make(path)
+    before = hashlib.sha256(path.read_bytes()).hexdigest()
+    with pytest.raises(Refused) as caught:
+        open_database()
+    assert str(caught.value) == f"{path} {sentence}"
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_folder_is_no_database(path: Path, open_database: Callable[..., Database]) -> None:
+    path.mkdir()
+    with pytest.raises(Refused, match=f"{path} is no regular file; name another with --database"):
+        open_database()
+
+
+def test_a_path_through_a_file_is_no_database(path: Path) -> None:
+    path.write_text("")
+    with pytest.raises(Refused, match="name another file with --database"):
+        prepare(Database(path / "struere.db", 0, TOKENIZER))
+
+
+def test_processes_that_prepare_one_file_at_once_share_it(path: Path) -> None:
+    fork = multiprocessing.get_context("fork")
+    barrier = fork.Barrier(4)
+
+    def start(number: int) -> None:
+        database = Database(path, 10_000, TOKENIZER)
+        barrier.wait(10)
+        prepare(database)
+        with database.transaction() as connection:
+            insert(connection, f"organization{number}")
+
+    processes = [fork.Process(target=start, args=(number,)) for number in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * 4
+    database = Database(path, 0, TOKENIZER)
+    assert sorted(slugs(database)) == [f"organization{number}" for number in range(4)]
+    database.close()
