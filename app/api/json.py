@@ -1,16 +1,19 @@
 """JSON of the wire: one strict parser and one encoder."""
 
 import re
+from itertools import accumulate
 from typing import Any
 
 import orjson
 from flask import Response
 
-MAXIMUM_DEPTH = 256  # of a body; orjson stops by itself at 1,024 before it can exhaust the stack
+MAXIMUM_DEPTH = 256  # of a body; what parses or walks it may recurse
 
 STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 LONG_INTEGERS = re.compile(rb"(?<![\d.eE+-])-?\d{19,}(?![\d.eE])")
 NO_NUMBERS = re.compile(rb"NaN|Infinity")
+LEVELS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+NOT_BRACKETS = bytes(set(range(256)) - set(LEVELS))
 
 
 class InvalidJSON(ValueError):
@@ -23,15 +26,14 @@ def parse(text: bytes) -> Any:
     RFC 8259 without its liberties: UTF-8 only, no byte order mark, no NUL character, integers within 64 bits signed,
     other numbers finite as doubles. Of two fields of the same name the last counts.
     """
+    if _is_deeper(text, MAXIMUM_DEPTH):
+        raise InvalidJSON(f"JSON must not be nested deeper than {MAXIMUM_DEPTH} levels")
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise InvalidJSON(_reason(text, error)) from None
     if re.search(rb"\d{19}", text):
         _check_integers(text)
-    # Depth first: what follows it may recurse.
-    if _is_deeper(text, value, MAXIMUM_DEPTH):
-        raise InvalidJSON(f"JSON must not be nested deeper than {MAXIMUM_DEPTH} levels")
     if rb"\u0000" in text and _has_nul(value):
         raise InvalidJSON("JSON strings must not hold the NUL character")
     return value
@@ -43,6 +45,13 @@ def respond(body: Any, status: int = 200, headers: dict[str, str] | None = None)
     return Response(text, status, headers, content_type="application/json")
 
 
+def _is_deeper(text: bytes, levels: int) -> bool:
+    if text.count(b"[") + text.count(b"{") <= levels:
+        return False
+    brackets = STRINGS.sub(b"", text).translate(None, NOT_BRACKETS)
+    return any(depth > levels for depth in accumulate(map(LEVELS.__getitem__, brackets)))
+
+
 def _reason(text: bytes, error: orjson.JSONDecodeError) -> str:
     try:
         text.decode()
@@ -51,8 +60,6 @@ def _reason(text: bytes, error: orjson.JSONDecodeError) -> str:
     message = str(error)
     if "surrogate" in message:
         return "JSON strings must not hold half of a surrogate pair"
-    if "depth" in message:
-        return f"JSON must not be nested deeper than {MAXIMUM_DEPTH} levels"
     if "infinity" in message:
         return "Numbers must be within the range of a double"
     if NO_NUMBERS.search(text) and NO_NUMBERS.search(STRINGS.sub(b'""', text)):
@@ -64,20 +71,6 @@ def _check_integers(text: bytes) -> None:
     for digits in LONG_INTEGERS.findall(STRINGS.sub(b'""', text)):
         if len(digits) > 20 or not -(2**63) <= int(digits) < 2**63:
             raise InvalidJSON("Integers must be within 64 bits signed; write a larger number as a string")
-
-
-def _is_deeper(text: bytes, value: Any, levels: int) -> bool:
-    if text.count(b"[") + text.count(b"{") <= levels:
-        return False
-    containers = [value] if isinstance(value, dict | list) else []
-    for _ in range(levels):
-        containers = [
-            member
-            for container in containers
-            for member in (container.values() if isinstance(container, dict) else container)
-            if type(member) is dict or type(member) is list
-        ]
-    return bool(containers)
 
 
 def _has_nul(value: Any) -> bool:

@@ -9,6 +9,7 @@ from struere_local import main
 from struere_local.storage import search_index
 from struere_local.storage.database import Database
 from struere_local.storage.documents import Document
+from struere_local.storage.repository import EntityRepository
 {bug}
 main()
 """

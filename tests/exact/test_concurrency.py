@@ -23,6 +23,7 @@ Send = Callable[..., Any]
 PATCHES = 40
 ROUNDS = 25
 WALKS = 50
+DELETIONS = 50  # beside the walks, at the least
 WRITERS = 64
 OPTIONS = ("--workers", "2", "--threads", "8", "--limits", "off", "--project", str(CUSTOMERS))
 
@@ -93,7 +94,9 @@ def test_a_planted_bug_is_caught(tmp_path: Path, bug: str) -> None:
         update_in_parallel(server)
 
 
-def test_parallel_writers_all_succeed_and_each_sees_what_it_wrote(server: Server) -> None:
+def write_in_parallel(server: Server) -> None:
+    """Create with many clients at once; each must find exactly what it wrote."""
+
     def write(number: int) -> list[str]:
         with connected(server) as send:
             created = [send("POST", "/v1/data/customer", {"data": {"writer": number, "n": n}}) for n in range(5)]
@@ -105,31 +108,73 @@ def test_parallel_writers_all_succeed_and_each_sees_what_it_wrote(server: Server
     assert len(set(ids)) == WRITERS * 5
 
 
-def test_walks_beside_writers_repeat_nothing_and_skip_nothing_that_stays(server: Server) -> None:
-    stop = threading.Event()
+def test_parallel_writers_all_succeed_and_each_sees_what_it_wrote(server: Server) -> None:
+    write_in_parallel(server)
 
-    def churn(send: Send) -> None:
-        """Create two and delete one, again and again; every other one stays."""
-        while not stop.is_set():
-            doomed, _ = (send("POST", "/v1/data/customer", {"data": {"churn": True}}) for _ in range(2))
-            send("DELETE", f"/v1/data/customer/{doomed['id']}")
 
-    def churning() -> None:
+def test_writers_that_do_not_wait_for_each_other_are_caught() -> None:
+    with serve(*OPTIONS, variables={"STRUERE_BUSY_TIMEOUT": "0"}) as server, pytest.raises(AssertionError):
+        write_in_parallel(server)
+
+
+class Churn:
+    """A client that creates two entities and deletes an older one, again and again; every second one stays."""
+
+    def __init__(self) -> None:
+        self.staying: list[str] = []
+        self.doomed: list[str] = []
+        self.deleted = 0
+        self.ended = threading.Event()
+
+    def run(self, server: Server) -> None:
         with connected(server) as send:
-            churn(send)
+            while not self.ended.is_set():
+                doomed, stays = (send("POST", "/v1/data/customer", {"data": {"churn": True}})["id"] for _ in range(2))
+                self.staying.append(stays)
+                self.doomed.append(doomed)
+                if len(self.doomed) > 10:
+                    send("DELETE", f"/v1/data/customer/{self.doomed.pop(0)}")
+                    self.deleted += 1
 
-    with connected(server) as send, ThreadPoolExecutor(2) as threads:
-        staying = {send("POST", "/v1/data/customer", {"data": {"stays": n}})["id"] for n in range(60)}
-        writers = [threads.submit(churning) for _ in range(2)]
+
+def walk_beside_writers(server: Server) -> None:
+    """Walk all pages while others insert and delete: nothing repeated, nothing that stays skipped."""
+    churns = [Churn(), Churn()]
+    with connected(server) as send, ThreadPoolExecutor(len(churns)) as threads:
+        writers = [threads.submit(churn.run, server) for churn in churns]
         try:
-            for number in range(WALKS):
-                seen = pages(send, limit=10 + number)
+            walks = 0
+            while walks < WALKS or sum(churn.deleted for churn in churns) < DELETIONS:
+                staying = {each for churn in churns for each in tuple(churn.staying)}
+                seen = pages(send, limit=7 + walks % 30)
                 assert len(seen) == len(set(seen))
                 assert staying <= set(seen)
+                walks += 1
+                for writer in writers:
+                    assert not writer.done(), writer.result()
         finally:
-            stop.set()
+            for churn in churns:
+                churn.ended.set()
         for writer in writers:
             writer.result()
+
+
+def test_walks_beside_writers_repeat_nothing_and_skip_nothing_that_stays(server: Server) -> None:
+    walk_beside_writers(server)
+
+
+BY_OFFSET = """
+SQL = '''
+    SELECT sequence FROM entity WHERE status <> 'deleted' ORDER BY sequence
+    LIMIT 1 OFFSET (SELECT count(*) FROM entity WHERE sequence < (SELECT sequence FROM entity WHERE id = ?))
+'''
+EntityRepository._sequence = lambda self, cursor: self._database.connection.execute(SQL, (cursor,)).get or 0
+"""
+
+
+def test_paging_by_offset_is_caught(tmp_path: Path) -> None:
+    with serve(*OPTIONS, command=plant(tmp_path, BY_OFFSET)) as server, pytest.raises(AssertionError):
+        walk_beside_writers(server)
 
 
 def pages(send: Send, limit: int) -> list[str]:

@@ -2,10 +2,13 @@
 
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
+import orjson
 import pytest
 
+from app.storage.documents import Document, Limits
 from tests.conftest import Key
 from tests.exact.json_texts import INVALID, OPEN, REFUSED, VALID
 
@@ -60,3 +63,58 @@ def test_a_valid_body_without_data_is_told_what_it_lacks(owner: Key, text: str) 
 def test_the_sign_of_zero_is_kept(owner: Key) -> None:
     created = owner.post("/v1/data/customer", data=b'{"data":{"zero":-0.0}}')
     assert math.copysign(1, created.json["data"]["zero"]) == -1
+
+
+def sorting(fields: dict[str, Any], limits: Limits) -> Document:
+    """Write fields in the order of their names."""
+    return Document(fields, orjson.dumps(fields, option=orjson.OPT_SORT_KEYS).decode(), limits)
+
+
+@pytest.mark.parametrize(
+    ("part", "bug", "check", "texts"),
+    [
+        pytest.param(
+            "app.api.schemas.parse",
+            json.loads,
+            test_an_invalid_value_is_refused_with_a_sentence,
+            REFUSABLE,
+            id="the parser of Python",
+        ),
+        pytest.param(
+            "app.api.schemas.parse",
+            orjson.loads,
+            test_an_invalid_value_is_refused_with_a_sentence,
+            REFUSABLE,
+            id="long integers as doubles",
+        ),
+        pytest.param(
+            "app.api.schemas.parse",
+            lambda text: json.loads(text, parse_int=float),
+            test_a_valid_value_comes_back_as_it_went_in,
+            TAKEN,
+            id="every number a double",
+        ),
+        pytest.param(
+            "app.storage.documents.Document.of",
+            sorting,
+            test_a_valid_value_comes_back_as_it_went_in,
+            TAKEN,
+            id="fields in another order",
+        ),
+    ],
+)
+def test_a_planted_bug_is_caught(
+    owner: Key,
+    monkeypatch: pytest.MonkeyPatch,
+    part: str,
+    bug: Callable[..., Any],
+    check: Callable[[Key, str | bytes], None],
+    texts: Any,
+) -> None:
+    def attempt() -> None:
+        for text in texts:
+            check(owner, text)
+
+    monkeypatch.setattr(part, bug)
+    with pytest.raises(AssertionError):
+        attempt()
