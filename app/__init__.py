@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask
-from flask_cors import CORS
 
 from . import config as settings
-from .api import auth, entities, entity_types, errors, health, limits
+from .api import auth, cors, entities, entity_types, errors, health, limits
 from .cli import commands
 from .parts import assemble
 from .storage.migrations import prepare
@@ -30,8 +29,8 @@ def create_app(config: Mapping[str, Any] | None = None, outside: Outside | None 
     parts.database.retokenize()
     parts.database.close()
 
-    CORS(app, resources=r"/v1(/.*)?$", allow_headers=["Authorization", "Content-Type"], expose_headers=["Retry-After"])
     errors.register(app)
+    cors.register(app)
     app.before_request(auth.authenticate)
     limits.register(app, parts.outside)
     for module in (entities, entity_types, health):

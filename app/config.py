@@ -14,9 +14,11 @@ import apsw
 import limits
 from limits.storage import MovingWindowSupport, storage_from_string
 
+from .storage.rate_counters import SharedStorage
 from .storage.search_index import words
 
 PREFIX = "STRUERE_"
+MAXIMUM_RATE = 1_000_000  # requests; each has 8 bytes in the file that counts them
 SWITCHES = {word: word in ("on", "yes", "true", "1") for word in ("on", "off", "yes", "no", "true", "false", "1", "0")}
 
 
@@ -87,6 +89,20 @@ def unknown_variables() -> list[str]:
     return sentences
 
 
+def rate(text: str) -> str:
+    """Return a rate in the notation of `limits`, or off; raise ValueError."""
+    if text.lower() == "off":
+        return "off"
+    written = f"{text}/minute" if text.isdecimal() else text
+    try:
+        items = limits.parse_many(written)
+    except ValueError:
+        items = []
+    if len(items) != 1 or not 1 <= items[0].amount <= MAXIMUM_RATE or items[0].get_expiry() < 1:
+        raise ValueError(f"it must be a rate such as 60/minute, of at most {MAXIMUM_RATE} requests, or off")
+    return written
+
+
 def _environment() -> dict[str, str]:
     variables = {setting.name: os.environ.get(PREFIX + setting.name) for setting in SETTINGS}
     return {name: value for name, value in variables.items() if value}
@@ -135,28 +151,16 @@ def _switch(text: str) -> bool:
         raise ValueError("it must be on or off") from None
 
 
-def _rate(text: str) -> str:
-    """Return a rate in the notation of `limits`, or off."""
-    if text.lower() == "off":
-        return "off"
-    rate = f"{text}/minute" if text.isdecimal() else text
-    try:
-        items = limits.parse_many(rate)
-    except ValueError:
-        items = []
-    if len(items) != 1 or items[0].amount < 1 or items[0].get_expiry() < 1:
-        raise ValueError("it must be a rate such as 60/minute, or off")
-    return rate
-
-
 def _storage(text: str) -> str:
+    if text in ("memory://", f"{SharedStorage.STORAGE_SCHEME[0]}://"):
+        return text
     try:
-        if text != "memory://" and not isinstance(storage_from_string(text), MovingWindowSupport):
+        if not isinstance(storage_from_string(text), MovingWindowSupport):
             raise limits.errors.ConfigurationError
     except limits.errors.ConfigurationError:
         # The library's own message repeats the address, password and all.
         raise ValueError(
-            "it must be an address for the library limits, such as memory://, or redis:// with the package redis"
+            "it must be an address for the library limits: shared://, memory://, or redis:// with the package redis"
         ) from None
     return text
 
@@ -197,9 +201,9 @@ SETTINGS = (
     Setting("EPHEMERAL", "off", _switch, "Store in a temporary folder that is gone at the end."),
     Setting("LIMITS", "on", _switch, "Whether requests are limited at all.", "on|off"),
     Setting("LOG_REQUESTS", "off", _switch, "Whether each request is a line on standard error.", "on|off"),
-    Setting("LIMIT_PER_KEY", "60/minute", _rate, "Requests of one API key; off for no limit."),
-    Setting("LIMIT_PER_ORGANIZATION", "200/minute", _rate, "Requests of one organization; off for no limit."),
-    Setting("LIMIT_STORAGE", "memory://", _storage, "Where requests are counted, as a `limits` address.", secret=True),
+    Setting("LIMIT_PER_KEY", "60/minute", rate, "Requests of one API key; off for no limit."),
+    Setting("LIMIT_PER_ORGANIZATION", "200/minute", rate, "Requests of one organization; off for no limit."),
+    Setting("LIMIT_STORAGE", "shared://", _storage, "Where requests are counted, as a `limits` address.", secret=True),
     Setting("TOKENIZER", "unicode61 remove_diacritics 2", _tokenizer, "FTS5 tokenizer of the search."),
     Setting("BUSY_TIMEOUT", "10000", _whole(0), "Milliseconds that a write waits for its turn."),
     Setting("MAX_BODY_BYTES", str(8 * 2**20), _whole(1), "Largest request body."),

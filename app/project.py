@@ -20,12 +20,20 @@ KEYS = ("name", "slug", "schema", "searchFields")
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]
-    """YAML as JSON: a date stays the text that it is written as."""
+    """YAML as JSON: what JSON would not take for a literal or a number stays the text that it is written as."""
 
-    yaml_implicit_resolvers = {
-        first: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+
+
+# YAML 1.1 takes 12:30 for 750, 010 for 8 and yes for true. A merge key is YAML's own.
+for tag, expression, first in (
+    ("null", "null|~|", ["n", "~", ""]),
+    ("bool", "true|false", ["t", "f"]),
+    ("int", "-?(?:0|[1-9][0-9]*)", list("-0123456789")),
+    ("float", r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", list("-0123456789")),
+    ("merge", "<<", ["<"]),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(f"(?:{expression})\\Z"), first)
 
 
 def read_definitions(folder: Path) -> list[Definition]:
@@ -97,3 +105,5 @@ def _value(path: Path) -> Any:
         raise Refused(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     except (TypeError, ValueError) as error:
         raise Refused(f"{path} holds what JSON cannot: {error}") from None
+    except RecursionError:
+        raise Refused(f"{path} is nested too deeply; no schema needs so many levels") from None

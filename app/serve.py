@@ -12,12 +12,14 @@ from flask import Flask
 from gunicorn import util
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
-from gunicorn.http.errors import ParseException
+from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
 from gunicorn.workers import gthread
 
 from .storage.errors import Refused
 
 KEEP_ALIVE = 15  # seconds that an idle connection stays open
+
+LINE = 8190  # bytes of a request line or a header, the most that gunicorn takes
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
@@ -81,13 +83,19 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
         """Answer what never reached the application."""
-        if isinstance(exc, ParseException):
+        if isinstance(exc, LimitRequestLine | LimitRequestHeaders):
+            status, sentence = (
+                "400 Bad Request",
+                f"The request line and each header must not be longer than {LINE} bytes",
+            )
+        elif isinstance(exc, ParseException):
             status, sentence = "400 Bad Request", "The request is not well-formed HTTP/1.1"
         else:
             self.log.exception("Error handling request")
             status, sentence = "500 Internal Server Error", "Internal error"
         body = orjson.dumps({"error": sentence}, option=orjson.OPT_APPEND_NEWLINE)
         head = f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: application/json\r\n"
+        head += "Access-Control-Allow-Origin: *\r\n"
         try:
             util.write_nonblock(client, head.encode() + b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
         except OSError:
@@ -97,6 +105,10 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
 SETTINGS = {
     "worker_class": Worker,
     "keepalive": KEEP_ALIVE,
+    "limit_request_line": LINE,
+    # No header says what the path is, and no answer depends on the scheme.
+    "forwarder_headers": "",
+    "secure_scheme_headers": {},
     "loglevel": "warning",
     "control_socket_disable": True,
     "proc_name": "struere-local",

@@ -77,7 +77,6 @@ def test_the_storage_knows_nothing_of_http(name: str) -> None:
         "marshmallow",
         "flask_limiter",
         "flask_cors",
-        "limits",
         "gunicorn",
         "click",
     }

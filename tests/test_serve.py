@@ -314,6 +314,29 @@ def test_malformed_http_is_answered_with_json_and_stores_nothing(shared: Server,
     assert shared.get("/v1/data/customer?limit=100") == before
 
 
+@pytest.mark.parametrize("line", [LIST.replace(b"customer", b"c" * 9_000), LIST + b"Long: " + b"x" * 9_000 + b"\r\n"])
+def test_a_line_that_is_too_long_is_told_so_and_any_origin_may_read_it(shared: Server, line: bytes) -> None:
+    response, body = talk(shared, line + b"\r\n")
+    assert (response.status, response.headers["Access-Control-Allow-Origin"]) == (400, "*")
+    assert json.loads(body) == {"error": "The request line and each header must not be longer than 8190 bytes"}
+
+
+def test_a_long_line_is_as_good_as_a_short_one(shared: Server) -> None:
+    assert shared.request("GET", f"/v1/data/{'c' * 7_000}").status_code == 404
+    assert shared.request("GET", f"/v1/data/customer?status={'%C3%A9' * 1_000}").json()["data"] == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"SCRIPT_NAME": "/v1"}, {"X-Forwarded-Proto": "https", "X-Forwarded-Ssl": "off"}],
+    ids=str,
+)
+def test_no_header_changes_where_a_request_goes(shared: Server, headers: dict[str, str]) -> None:
+    with requests.Session() as session:
+        answer = session.get(f"{shared.url}/health", headers=headers, timeout=PATIENCE)
+    assert answer.json()["status"] == "ok"
+
+
 # gunicorn
 
 with_and_without_its_settings = pytest.mark.parametrize(

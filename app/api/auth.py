@@ -4,8 +4,7 @@ from typing import NamedTuple
 
 from flask import current_app, g, request
 
-from ..storage.api_keys import ApiKeys
-from ..storage.organizations import Environment
+from ..storage.api_keys import ApiKey, ApiKeys
 from ..storage.repository import Scope
 from .errors import NoPermission, Unauthorized
 
@@ -13,8 +12,7 @@ from .errors import NoPermission, Unauthorized
 class Caller(NamedTuple):
     """Who sends a request: the key, what it may see, and on whose budget."""
 
-    key_id: str
-    environment: Environment
+    key: ApiKey
     scope: Scope | None
 
 
@@ -24,13 +22,13 @@ def authenticate() -> None:
     if not is_data_api() or request.method == "OPTIONS":
         return
     keys: ApiKeys = current_app.extensions["struere"].keys
-    scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
-    key = keys.authenticate(token.strip()) if scheme.lower() == "bearer" else None
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    key = keys.authenticate(token.strip(" \t")) if scheme.lower() == "bearer" else None
     if key is None:
         raise Unauthorized
     if not {"data", "*"} & set(key.permissions):
         raise NoPermission
-    g.caller = Caller(key.id, key.environment, key.parsed_scope())
+    g.caller = Caller(key, key.parsed_scope())
 
 
 def is_data_api() -> bool:

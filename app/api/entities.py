@@ -16,7 +16,7 @@ blueprint = Blueprint("entities", __name__, url_prefix="/v1/data")
 class EntityId(BaseConverter):
     """A path segment that may name an entity: query and search never do."""
 
-    regex = "(?!(?:query|search)$)[^/]+"
+    regex = r"(?!(?:query|search)\Z)[^/]+"
     part_isolating = True  # werkzeug would guess otherwise from the slash in the expression
 
 
@@ -78,8 +78,8 @@ def delete_entity(slug: str, entity_id: str) -> Response:
 
 
 def _entities(slug: str) -> EntityRepository:
-    parts = current_app.extensions["struere"]
-    return EntityRepository(parts.database, parts.outside, g.caller.environment, g.caller.scope, slug)
+    parts, caller = current_app.extensions["struere"], g.caller
+    return EntityRepository(parts.database, parts.outside, caller.key.environment, caller.scope, slug)
 
 
 def _page(entities: EntityRepository, wanted: dict[str, Any]) -> Response:

@@ -14,7 +14,9 @@ blueprint = Blueprint("entity_types", __name__, url_prefix="/v1/entity-types")
 def list_entity_types() -> Response:
     """List the entity types of the environment that the key's scope lists."""
     parts, caller = current_app.extensions["struere"], g.caller
-    definitions = [found.definition for found in EntityTypes(parts.database, parts.outside, caller.environment).all()]
+    definitions = [
+        found.definition for found in EntityTypes(parts.database, parts.outside, caller.key.environment).all()
+    ]
     inside = [shown(each) for each in definitions if caller.scope is None or each.slug in caller.scope]
     return respond({"data": inside})
 

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from flask import Response
 
-MAXIMUM_DEPTH = 256  # of a body; what parses or walks it may recurse
+MAXIMUM_DEPTH = 240  # orjson writes at most 254 levels, and an answer adds some of its own
 
 STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 LONG_INTEGERS = re.compile(rb"(?<![\d.eE+-])-?\d{19,}(?![\d.eE])")

@@ -1,51 +1,120 @@
 """The two rate scopes, counted by Flask-Limiter over all routes of the Data API together."""
 
+import functools
 import math
+from collections.abc import Mapping, Sequence
+from logging import Logger
+from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from flask import Flask, g
 from flask_limiter import Limiter
 from limits import RateLimitItem, parse
+from limits.errors import StorageError
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter, RateLimiter
 
+from ..storage.api_keys import ApiKey
 from ..storage.outside import Outside
 from .errors import RateLimited
+
+BESIDE_THE_DATA = "shared://"
+IN_TROUBLE_FOR = 1_000  # milliseconds until a storage that failed is asked again: it may take long to fail
+LOGGED_EVERY = 60_000  # milliseconds
+
+
+class Place(NamedTuple):
+    """A place among the requests of a key or an organization; a request spends one of each."""
+
+    rate: RateLimitItem
+    scope: str
+    identifier: str
 
 
 def register(app: Flask, outside: Outside) -> None:
     """Count every authenticated request of an app; call it after registering authentication."""
     if not app.config["LIMITS"]:
         return
-    scopes = [
-        (parse(rate), kind)
-        for kind, rate in (("key", app.config["LIMIT_PER_KEY"]), ("organization", app.config["LIMIT_PER_ORGANIZATION"]))
-        if rate != "off"
-    ]
-    limiter = Limiter(_no_key, storage_uri=app.config["LIMIT_STORAGE"], strategy="moving-window")
+    address, options = storage_of(app.config, outside)
+    limiter = Limiter(_no_key, storage_uri=address, storage_options=options, strategy="moving-window")
     # The extension's own hook counts per endpoint and cannot say when to retry to the millisecond:
     # it is not registered where the app knows the extension already.
     app.extensions["limiter"] = {limiter}
     limiter.init_app(app)
+    counting = Counting(limiter.limiter, outside, app.logger)
 
     @app.before_request
     def count_request() -> None:
         if g.caller is not None:
-            _count(limiter, scopes, outside)
+            counting.spend(places(app.config, g.caller.key))
+
+
+def storage_of(settings: Mapping[str, Any], outside: Outside) -> tuple[str, dict[str, Any]]:
+    """Return the address and the options of the storage that counts requests."""
+    address: str = settings["LIMIT_STORAGE"]
+    if address == BESIDE_THE_DATA:
+        address += quote(f"{settings['DATABASE']}-limits")
+    own = {"outside": outside} if address.startswith(BESIDE_THE_DATA) else {}
+    return address, {"wrap_exceptions": True, **own}
+
+
+def places(settings: Mapping[str, Any], key: ApiKey) -> list[Place]:
+    """Return the places that a request of a key spends, the key's first."""
+    scopes = (
+        (key.limit or settings["LIMIT_PER_KEY"], "key", key.id),
+        (settings["LIMIT_PER_ORGANIZATION"], "organization", str(key.environment.organization_id)),
+    )
+    return [Place(_parsed(rate), scope, identifier) for rate, scope, identifier in scopes if rate != "off"]
+
+
+class Counting:
+    """Count by a storage, and while there is trouble with it in the memory of this process."""
+
+    def __init__(self, limiter: RateLimiter, outside: Outside, logger: Logger) -> None:
+        """Take what counts by the storage, whose trouble must be a StorageError."""
+        self._limiter = limiter
+        self._outside = outside
+        self._logger = logger
+        self._memory = MovingWindowRateLimiter(MemoryStorage())
+        self._failed_at = self._logged_at = -LOGGED_EVERY
+
+    def spend(self, places: Sequence[Place]) -> None:
+        """Spend places; raise RateLimited by the first that is not to be had."""
+        free_at = self._spend(places)
+        if free_at is not None:
+            now = self._outside.now()
+            # Of seconds as a double more than the milliseconds is noise.
+            retry_at = max(now, math.ceil(round(free_at * 1000, 2)))
+            raise RateLimited(retry_at, max(1, math.ceil((retry_at - now) / 1000)))
+
+    def _spend(self, places: Sequence[Place]) -> float | None:
+        # The clock may be set back, so nothing is later than now for long.
+        if not 0 <= self._outside.now() - self._failed_at < IN_TROUBLE_FOR:
+            try:
+                return _spend(self._limiter, places)
+            except StorageError as error:
+                self._note(error)
+        return _spend(self._memory, places)
+
+    def _note(self, error: StorageError) -> None:
+        self._failed_at = self._outside.now()
+        if not 0 <= self._failed_at - self._logged_at < LOGGED_EVERY:
+            self._logged_at = self._failed_at
+            self._logger.warning("Requests are counted by each worker for itself, because of trouble: %s", error)
+
+
+def _spend(limiter: RateLimiter, places: Sequence[Place]) -> float | None:
+    """Spend places, or return the time in Unix seconds at which all are free."""
+    if all(limiter.hit(*place) for place in places):
+        return None
+    windows = [limiter.get_window_stats(*place) for place in places]
+    return max((window.reset_time for window in windows if window.remaining < 1), default=0)
+
+
+@functools.cache
+def _parsed(rate: str) -> RateLimitItem:
+    return parse(rate)
 
 
 def _no_key() -> str:
     raise NotImplementedError("Requests are counted by caller, not by the extension's key function")
-
-
-def _count(limiter: Limiter, scopes: list[tuple[RateLimitItem, str]], outside: Outside) -> None:
-    """Spend a place in each scope, the key's first; raise RateLimited by the first that has none."""
-    identifiers = {"key": g.caller.key_id, "organization": str(g.caller.environment.organization_id)}
-    if all(limiter.limiter.hit(rate, kind, identifiers[kind]) for rate, kind in scopes):
-        return
-    resets = [
-        limiter.limiter.get_window_stats(rate, kind, identifiers[kind]).reset_time
-        for rate, kind in scopes
-        if not limiter.limiter.test(rate, kind, identifiers[kind])
-    ]
-    # An entry counts until its very last moment, so the first free millisecond is the next one.
-    now = outside.now()
-    retry_at = math.floor(max(resets) * 1000) + 1 if resets else now
-    raise RateLimited(retry_at, max(1, math.ceil((retry_at - now) / 1000)))

@@ -13,12 +13,13 @@ from .errors import BrokenBody
 from .json import InvalidJSON, parse
 
 MAXIMUM_LIMIT = 100
+WHITE_SPACE = b" \t\r\n"  # of JSON (RFC 8259)
 
 
 def load_body(schema: Schema) -> Any:
     """Return the request's JSON body as a schema loads it; an empty one counts as {}."""
     text = _body()
-    body = parse(text) if text.strip() else {}
+    body = parse(text) if text.strip(WHITE_SPACE) else {}
     if not isinstance(body, dict):
         raise InvalidJSON("The request body must be a JSON object")
     return schema.load(body)

@@ -8,7 +8,7 @@ import click
 
 from ..config import SettingError
 from ..storage.errors import StorageError
-from . import check, keys, serve, settings, transfer, types
+from . import check, keys, limits, serve, settings, transfer, types
 
 
 class Misused(click.ClickException):
@@ -51,5 +51,14 @@ def commands() -> None:
     """
 
 
-for command in (serve.serve, keys.keys, types.types, transfer.export, transfer.import_, check.check, settings.config):
+for command in (
+    serve.serve,
+    keys.keys,
+    limits.limits,
+    types.types,
+    transfer.export,
+    transfer.import_,
+    check.check,
+    settings.config,
+):
     commands.add_command(command)

@@ -2,16 +2,17 @@
 
 import json
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 
 from ..api.json import InvalidJSON, parse
-from ..config import Settings
+from ..config import Settings, rate
 from ..storage.api_keys import PERMISSIONS, ApiKey
 from .options import echo_table, environment_option, json_option, open_workspace, setting_options, written_time
 
+LAST_YEAR = 9998  # in UTC, so that the time can be written in every time zone
 DURATIONS = {"m": 60, "h": 3600, "d": 86400}  # seconds
 
 
@@ -25,9 +26,14 @@ class Expiry(click.ParamType[tuple[str, int]]):
         if match := re.fullmatch("([0-9]{1,6})([mhd])", value):
             return "in", int(match[1]) * DURATIONS[match[2]] * 1000
         try:
-            return "at", int(datetime.fromisoformat(value).timestamp() * 1000)
+            time = datetime.fromisoformat(value).astimezone(UTC)
+            if time.year > LAST_YEAR:
+                raise OverflowError
+            return "at", int(time.timestamp() * 1000)
         except (ValueError, OverflowError):
-            self.fail(f"{value!r} is neither a duration such as 30d, 12h or 45m nor a date such as 2027-01-31")
+            self.fail(
+                f"{value!r} is neither a duration such as 30d, 12h or 45m nor a date such as 2027-01-31, to {LAST_YEAR}"
+            )
 
 
 class Scope(click.ParamType[Any]):
@@ -46,6 +52,19 @@ class Scope(click.ParamType[Any]):
         return scope
 
 
+class Rate(click.ParamType[str]):
+    """A rate of requests, or off."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the rate in the notation of `limits`."""
+        try:
+            return rate(value)
+        except ValueError as error:
+            self.fail(f"{value!r}: {error}")
+
+
 @click.group()
 def keys() -> None:
     """Make, list and revoke API keys."""
@@ -62,6 +81,7 @@ def keys() -> None:
 @click.option("--type", "slugs", multiple=True, help="Entity type that the key may see; repeat for several.")
 @click.option("--scope", type=Scope(), help='Types and filters that the key may see: {"customer": {"plan": "pro"}}.')
 @click.option("--expires", type=Expiry(), help="When it stops working: 30d, 12h, 45m, or a date such as 2027-01-31.")
+@click.option("--limit", type=Rate(), help="Its own rate limit, such as 600/minute, or off. [default: the server's]")
 @json_option
 def create(
     settings: Settings,
@@ -71,6 +91,7 @@ def create(
     slugs: tuple[str, ...],
     scope: Any,
     expires: tuple[str, int] | None,
+    limit: str | None,
     as_json: bool,
 ) -> None:
     """Make an API key and show it, this once."""
@@ -87,7 +108,7 @@ def create(
     if expires_at is not None and expires_at <= now:
         raise click.BadParameter("that is in the past", param_hint="--expires")
     key, plain = workspace.parts.keys.create(
-        workspace.environment(environment), name, tuple(dict.fromkeys(permissions)), scope, expires_at
+        workspace.environment(environment), name, tuple(dict.fromkeys(permissions)), scope, expires_at, limit
     )
     defined = {entity_type.definition.slug for entity_type in workspace.types(environment).all()}
     for slug in sorted(set(scope or ()) - defined):
@@ -112,7 +133,7 @@ def list_(settings: Settings, as_json: bool) -> None:
             json.dumps([{"id": key.id, "prefix": key.prefix, **_shown(key)} | _times(key, times) for key in found])
         )
         return
-    header = ("ID", "KEY", "NAME", "ENVIRONMENT", "PERMISSIONS", "SCOPE", "CREATED", "LAST USED", "STATE")
+    header = ("ID", "KEY", "NAME", "ENVIRONMENT", "PERMISSIONS", "SCOPE", "LIMIT", "CREATED", "LAST USED", "STATE")
     now = workspace.parts.outside.now()
     echo_table(header, [_row(key, now) for key in found])
 
@@ -133,6 +154,7 @@ def _shown(key: ApiKey) -> dict[str, Any]:
         "environment": key.environment.name,
         "permissions": key.permissions,
         "scope": key.scope,
+        "limit": key.limit,
         "expires": key.expires_at,
     }
 
@@ -149,6 +171,6 @@ def _row(key: ApiKey, now: int) -> tuple[str, ...]:
         state = "revoked"
     scope = "-" if key.scope is None else json.dumps(key.scope)
     return (
-        key.id, f"{key.prefix}…", key.name, key.environment.name, ",".join(key.permissions), scope,
+        key.id, f"{key.prefix}…", key.name, key.environment.name, ",".join(key.permissions), scope, key.limit or "-",
         written_time(key.created_at), written_time(key.last_used_at), state,
     )  # fmt: skip

@@ -127,7 +127,7 @@ def _announce(settings: Settings, url: str, keys: dict[str, str], slug: str | No
         rates = f"{settings['LIMIT_PER_KEY']} a key, {settings['LIMIT_PER_ORGANIZATION']} an organization"
         tell(f"Requests are limited to {rates}; --limits off admits all.")
     if settings["WORKERS"] > 1 and settings["LIMITS"] and settings["LIMIT_STORAGE"] == "memory://":
-        tell("Each worker counts requests for itself; set STRUERE_LIMIT_STORAGE to count over all of them.")
+        tell("Each worker counts requests for itself; without STRUERE_LIMIT_STORAGE they count together.")
     if not keys:
         options = "".join(
             f" --{name.lower()} {shlex.quote(str(settings[name]))}"

@@ -17,12 +17,13 @@ PERMISSIONS = ("*", "data", "chat", "sync")
 USE_RECORDED_EVERY = 60_000  # milliseconds: a write a request would cost an fsync a request
 
 COLUMNS = """
-    id, organization_id, environment, prefix, name, permissions, scope, created_at, last_used_at, expires_at, revoked_at
+    id, organization_id, environment, prefix, name, permissions, scope, rate_limit,
+    created_at, last_used_at, expires_at, revoked_at
 """
 
 
 class ApiKey(NamedTuple):
-    """A stored API key; times are Unix milliseconds."""
+    """A stored API key; `limit` is a rate of its own or `off`, times are Unix milliseconds."""
 
     id: str
     environment: Environment
@@ -30,6 +31,7 @@ class ApiKey(NamedTuple):
     name: str
     permissions: tuple[str, ...]
     scope: dict[str, Any] | None
+    limit: str | None
     created_at: int
     last_used_at: int | None
     expires_at: int | None
@@ -67,6 +69,7 @@ class ApiKeys:
         permissions: tuple[str, ...] = ("*",),
         scope: dict[str, Any] | None = None,
         expires_at: int | None = None,
+        limit: str | None = None,
         plain: str | None = None,
     ) -> tuple[ApiKey, str]:
         """Make a key, of a given plain text or a random one; return it and the plain text, for the only time."""
@@ -77,7 +80,7 @@ class ApiKeys:
         if not re.fullmatch(prefix + "[a-z0-9]{32,200}", plain):
             raise Refused(f"An API key of {environment.name} is {prefix} and at least 32 characters of a-z and 0-9")
         key = ApiKey(
-            self._outside.api_key_id(), environment, plain[: len(prefix) + 4], name, permissions, scope,
+            self._outside.api_key_id(), environment, plain[: len(prefix) + 4], name, permissions, scope, limit,
             self._outside.now(), None, expires_at, None,
         )  # fmt: skip
         self._insert(key, plain)
@@ -123,11 +126,11 @@ class ApiKeys:
     def _insert(self, key: ApiKey, plain: str) -> None:
         with self._database.transaction() as connection:
             connection.execute(
-                f"INSERT INTO api_key (hash, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+                f"INSERT INTO api_key (hash, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
                 "ON CONFLICT (hash) DO NOTHING",
                 (
                     _hash(plain), key.id, *key.environment, key.prefix, key.name, encode(key.permissions),
-                    None if key.scope is None else encode(key.scope),
+                    None if key.scope is None else encode(key.scope), key.limit,
                     key.created_at, key.last_used_at, key.expires_at, key.revoked_at,
                 ),
             )  # fmt: skip
@@ -155,6 +158,7 @@ def _api_key(
     name: str,
     permissions: str,
     scope: str | None,
+    limit: str | None,
     *times: Any,
 ) -> ApiKey:
     return ApiKey(
@@ -164,5 +168,6 @@ def _api_key(
         name,
         tuple(decode(permissions)),
         decode(scope) if scope is not None else None,
+        limit,
         *times,
     )

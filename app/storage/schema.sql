@@ -51,3 +51,7 @@ CREATE TABLE entity (
 ) STRICT;
 
 CREATE INDEX live_entity ON entity (type_id) WHERE status <> 'deleted';
+
+-- Version 2
+
+ALTER TABLE api_key ADD COLUMN rate_limit TEXT;  -- such as 600/minute, or off; NULL is the server's

@@ -47,6 +47,10 @@ HEADERS: dict[str, str] = {
     "two keys with a comma": "Bearer {key}, Bearer {key}",
     "a key's hash": "Bearer {hash}",
     "SQL": "Bearer ' OR 1=1 --",
+    "a no-break space after the key": "Bearer {key}\xa0",
+    "a no-break space before the key": "Bearer \xa0{key}",
+    "a no-break space before the scheme": "\xa0Bearer {key}",
+    "a line break of another kind": "Bearer {key}\x85",
     "no ASCII": "Bearer \xe9\xff",
     "very long": "Bearer " + 8000 * "k",
 }

@@ -36,11 +36,19 @@ def test_any_origin_may_read_an_answer(cast: Cast, route: Route) -> None:
     assert "retry-after" in words(response.headers["Access-Control-Expose-Headers"])
 
 
+@pytest.mark.parametrize("path", ["/v1", "/v1/data", "/v1/nothing", "/v1/data/customer/a/b", "/v1/data/customer/a%0Ab"])
+def test_a_preflight_needs_no_route(client: FlaskClient, path: str) -> None:
+    response = client.options(path, headers={**ORIGIN, "Access-Control-Request-Method": "PATCH"})
+    assert response.status_code == 200
+    assert response.headers["Access-Control-Allow-Origin"] in ("*", ORIGIN["Origin"])
+
+
 @pytest.mark.parametrize(
     ("status", "method", "path"),
     [
         (400, "POST", "/v1/data/customer"),
         (404, "GET", f"/v1/data/customer/{UNKNOWN_ID}"),
+        (404, "GET", "/v1/data/customer/a%0Ab"),
         (404, "GET", "/v1/nothing"),
         (405, "PUT", "/v1/entity-types"),
     ],

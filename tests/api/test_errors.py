@@ -149,6 +149,11 @@ def test_query_and_search_are_never_entity_ids(
     assert_error(send("owner", method, f"{PATH}/{slug}", data=b'{"data": {}}'), 405)
 
 
+@pytest.mark.parametrize("entity_id", ["query%0A", "search%0a", "queryx", "Query"])
+def test_what_only_looks_like_query_is_an_id(send: Callable[..., Any], entity_id: str) -> None:
+    assert_error(send("owner", "GET", f"{PATH}/{entity_id}"), 404, "Entity not found")
+
+
 @pytest.mark.parametrize("route", ROUTES.values(), ids=ROUTES)
 def test_a_trailing_slash_makes_no_difference(send: Callable[..., Any], route: Route) -> None:
     options = route.options(entity_id="live")

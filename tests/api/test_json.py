@@ -79,6 +79,8 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "a number": (b"1", "object"),
     "true": (b"true", "object"),
     "null": (b"null", "object"),
+    "a vertical tab": (b"\x0b", "Malformed"),
+    "a form feed": (b" \x0c ", "Malformed"),
 }
 
 
@@ -90,7 +92,7 @@ def test_what_is_refused_is_told(owner: Key, text: bytes, word: str) -> None:
     assert owner.get(PATH).json["data"] == []
 
 
-@pytest.mark.parametrize("text", [b"[]", b"1", b"null", b'""', b"{", rb'{"x": "\ud800"}', b'{"limit": NaN}'])
+@pytest.mark.parametrize("text", [b"[]", b"1", b"null", b'""', b"{", rb'{"x": "\ud800"}', b'{"limit": NaN}', b"\x0b"])
 @pytest.mark.parametrize("route", ["query", "search"])
 def test_other_bodies_are_read_as_strictly(owner: Key, route: str, text: bytes) -> None:
     assert_error(send(owner, text, f"{PATH}/{route}"), 400)

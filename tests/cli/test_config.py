@@ -93,15 +93,18 @@ def test_a_relative_path_is_of_the_current_folder(
     assert setting(struere_local, "DATABASE", "--database", "a.db") == (str(folder / "a.db"), "option")
 
 
+RATE = "it must be a rate such as 60/minute, of at most 1000000 requests, or off"
 BAD: dict[str, tuple[str, str, str]] = {
     "a port that is no number": ("PORT", "http", "it must be a whole number from 0 to 65535"),
     "a port too large": ("PORT", "65536", "it must be a whole number from 0 to 65535"),
     "no workers": ("WORKERS", "0", "it must be a whole number from 1 to 64"),
     "a switch that is neither": ("LIMITS", "maybe", "it must be on or off"),
-    "a rate without a time": ("LIMIT_PER_KEY", "60/fortnight", "it must be a rate such as 60/minute, or off"),
-    "a rate of nothing": ("LIMIT_PER_KEY", "0/minute", "it must be a rate such as 60/minute, or off"),
-    "two rates": ("LIMIT_PER_ORGANIZATION", "1/second;9/minute", "it must be a rate such as 60/minute, or off"),
+    "a rate without a time": ("LIMIT_PER_KEY", "60/fortnight", RATE),
+    "a rate of nothing": ("LIMIT_PER_KEY", "0/minute", RATE),
+    "two rates": ("LIMIT_PER_ORGANIZATION", "1/second;9/minute", RATE),
+    "too high a rate": ("LIMIT_PER_KEY", "1000001/minute", RATE),
     "an unknown tokenizer": ("TOKENIZER", "unicode62", "it must be an FTS5 tokenizer"),
+    "counters without a place": ("LIMIT_STORAGE", "shared://counters", "it must be an address for the library limits"),
     "an unknown storage": ("LIMIT_STORAGE", "carrier-pigeon://", "it must be an address for the library limits"),
     "a limit with a unit": ("MAX_BODY_BYTES", "8 MiB", "it must be a whole number from 1"),
 }

@@ -55,6 +55,7 @@ def test_a_key_as_json_has_its_terms(struere: Run, client: FlaskClient) -> None:
         "environment": "development",
         "permissions": ["*"],
         "scope": None,
+        "limit": None,
         "expires": None,
     }
 
@@ -70,6 +71,9 @@ OPTIONS: dict[str, tuple[list[str], str, Any]] = {
     "types": (["--type", "customer", "--type", "player"], "scope", {"customer": {}, "player": {}}),
     "a scope": (["--scope", '{"customer": {"age": {"$gte": 18}}}'], "scope", {"customer": {"age": {"$gte": 18}}}),
     "a scope that shows nothing": (["--scope", "{}"], "scope", {}),
+    "a limit": (["--limit", "600/hour"], "limit", "600/hour"),
+    "a limit a minute": (["--limit", "600"], "limit", "600/minute"),
+    "no limit": (["--limit", "OFF"], "limit", "off"),
     "a date": (["--expires", "2100-01-31T00:00Z"], "expires", 4_105_036_800_000),
 }
 
@@ -107,13 +111,13 @@ def test_the_list_has_a_line_a_key_in_creation_order(struere: Run, parts: Parts)
     parts.keys.create(local, "old", expires_at=1)
     header, *lines = struere("keys", "list").stdout.splitlines()
     assert re.split(" {2,}", header) == [
-        "ID", "KEY", "NAME", "ENVIRONMENT", "PERMISSIONS", "SCOPE", "CREATED", "LAST USED", "STATE",
+        "ID", "KEY", "NAME", "ENVIRONMENT", "PERMISSIONS", "SCOPE", "LIMIT", "CREATED", "LAST USED", "STATE",
     ]  # fmt: skip
     cells = [re.split(" {2,}", line) for line in lines]
-    assert [[row[2], *row[3:6], row[-2], row[-1]] for row in cells] == [
-        ["shop", "development", "*", "-", "-", "active"],
-        ["agent", "development", "*", "-", "-", "active"],
-        ["old", "development", "*", "-", "-", "expired"],
+    assert [[row[2], *row[3:7], row[-2], row[-1]] for row in cells] == [
+        ["shop", "development", "*", "-", "-", "-", "active"],
+        ["agent", "development", "*", "-", "-", "-", "active"],
+        ["old", "development", "*", "-", "-", "-", "expired"],
     ]
 
 
@@ -152,6 +156,9 @@ MISUSES: dict[str, tuple[list[str], str]] = {
     "an empty name": (["create", "--name", ""], "printable"),
     "a time in the past": (["create", "--name", "a", "--expires", "2001-01-01"], "in the past"),
     "a type and a scope": (["create", "--name", "a", "--type", "b", "--scope", "{}"], "--type or --scope"),
+    "a time past what can be written": (["create", "--name", "a", "--expires", "9999-12-31T23:59:59-12:00"], "neither"),
+    "a year past what can be written": (["create", "--name", "a", "--expires", "9999-06-01"], "neither"),
+    "too deep a scope": (["create", "--name", "a", "--scope", f'{{"a": {{"b": {"[" * 250}{"]" * 250}}}}}'], "nested"),
     "no time": (["create", "--name", "a", "--expires", "soon"], "'soon' is neither a duration such as 30d"),
     "no id": (["revoke"], "Missing argument 'ID'"),
     "an unknown option": (["list", "--all"], "No such option"),

@@ -1,5 +1,6 @@
 """struere-local types, and the files that define entity types."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,11 @@ def test_colors_are_not_for_files_and_not_where_they_are_not_wanted(
     assert "\x1b" not in struere("types", "list", color=True).stdout
 
 
+def deep(levels: int) -> str:
+    """Return a definition whose schema has so many levels."""
+    return '{"slug": "a", "name": "A", "schema": ' + '{"a": ' * (levels - 1) + "{}" + "}" * levels
+
+
 READ: dict[str, tuple[str, str, Any]] = {
     "without search fields": ("a.json", '{"slug": "a", "name": "A", "schema": {}}', {}),
     "with search fields that are null": ("a.yaml", "{slug: a, name: A, schema: {}, searchFields: null}", {}),
@@ -129,6 +135,27 @@ READ: dict[str, tuple[str, str, Any]] = {
         "{slug: a, name: A, schema: {x: 2024-01-31, y: 2024-01-31T10:00:00Z}}",
         {"x": "2024-01-31", "y": "2024-01-31T10:00:00Z"},
     ),
+    "with what only YAML takes for numbers and literals, which stays its text": (
+        "a.yaml",
+        "{slug: a, name: A, schema: {a: 12:30, b: 010, c: 0x1f, d: 1_000, e: yes, f: off, g: .inf, h: +1, i: True}}",
+        {
+            "a": "12:30",
+            "b": "010",
+            "c": "0x1f",
+            "d": "1_000",
+            "e": "yes",
+            "f": "off",
+            "g": ".inf",
+            "h": "+1",
+            "i": "True",
+        },
+    ),
+    "with all that JSON takes for them": (
+        "a.yaml",
+        "{slug: a, name: A, schema: {a: -7, b: 1.5e3, c: 1E+2, d: true, e: null, f: ~, g: '1'}}",
+        {"a": -7, "b": 1500.0, "c": 100.0, "d": True, "e": None, "f": None, "g": "1"},
+    ),
+    "with a schema as deep as it may be": ("a.json", deep(230), json.loads(deep(230))["schema"]),
     "with schema fields in their order": ("a.yaml", "{slug: a, name: A, schema: {z: 1, a: 2}}", {"z": 1, "a": 2}),
 }
 
@@ -161,8 +188,11 @@ BAD: dict[str, tuple[str, str | bytes, str]] = {
     "search fields that are no list": ("a.yaml", yaml(searchFields="name"), "searchFields must be a list"),
     "search fields that are no names": ("a.yaml", yaml(searchFields="[1]"), "searchFields must be a list"),
     "NaN in JSON": ("a.json", '{"slug": "a", "name": "A", "schema": {"x": NaN}}', "NaN and Infinity are not JSON"),
-    "NaN in YAML": ("a.yaml", yaml(schema="{x: .nan}"), "NaN"),
-    "infinity in YAML": ("a.yaml", yaml(schema="{x: -.inf}"), "Infinity"),
+    "too many levels": ("a.json", deep(252), "nested deeper than 240 levels"),
+    "too many levels in YAML": ("a.yaml", yaml(schema="{a: " * 250 + "1" + "}" * 250), "a.yaml"),
+    "levels without end in YAML": ("a.yaml", yaml(schema="{a: " * 3_000 + "1" + "}" * 3_000), "nested too deeply"),
+    "NaN in YAML": ("a.yaml", yaml(schema="{x: !!float .nan}"), "NaN"),
+    "a number beyond every double in YAML": ("a.yaml", yaml(schema="{x: -1e400}"), "Infinity"),
     "a number as a key in YAML": ("a.yaml", yaml(schema="{1: x}"), "what JSON cannot"),
     "a set in YAML": ("a.yaml", yaml(schema="{x: !!set {y}}"), "what JSON cannot"),
     "an integer beyond 64 bits in YAML": ("a.yaml", yaml(schema="{x: 9223372036854775808}"), "64 bits"),

@@ -27,8 +27,19 @@ def last_used(keys: ApiKeys, environment: Environment) -> int | None:
 
 def test_a_key_is_returned_as_it_is_found(keys: ApiKeys, environment: Environment) -> None:
     scope = {"customer": {"plan": "pro"}}
-    key, plain = keys.create(environment, "shop", ("data", "chat"), scope, START + 1)
-    assert key[1:] == (environment, plain[:11], "shop", ("data", "chat"), scope, START, None, START + 1, None)
+    key, plain = keys.create(environment, "shop", ("data", "chat"), scope, START + 1, "600/minute")
+    assert key[1:] == (
+        environment,
+        plain[:11],
+        "shop",
+        ("data", "chat"),
+        scope,
+        "600/minute",
+        START,
+        None,
+        START + 1,
+        None,
+    )
     assert keys.authenticate(plain) == key
     assert key.parsed_scope() == {"customer": parse({"plan": "pro"})}
 

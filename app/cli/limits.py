@@ -1,0 +1,106 @@
+"""struere-local limits: how many requests each API key has left, and how to give them back."""
+
+import json
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import click
+from limits.storage import storage_from_string
+from limits.strategies import MovingWindowRateLimiter, RateLimiter
+
+from ..api.limits import Place, places, storage_of
+from ..config import Settings
+from ..storage.api_keys import ApiKey
+from ..storage.errors import ApiKeyNotFound, Refused
+from .options import Workspace, echo_table, json_option, open_workspace, setting_options, written_time
+
+
+@click.group()
+def limits() -> None:
+    """Show and reset what the rate limits have counted."""
+
+
+@limits.command()
+@setting_options("DATABASE", "ORGANIZATION")
+@click.argument("key_id", metavar="[KEY]", required=False)
+@json_option
+def show(settings: Settings, key_id: str | None, as_json: bool) -> None:
+    """Show how many requests are left to each API key that works and to the organization.
+
+    KEY is the id of a key, as keys list tells it; with it only that key and the organization are shown.
+    """
+    workspace = open_workspace(settings, create=False)
+    limiter = _limiter(settings, workspace)
+    rows = list(_rows(settings, limiter, _keys(workspace, key_id)))
+    if as_json:
+        click.echo(json.dumps(rows))
+        return
+    header = ("SCOPE", "ID", "NAME", "LIMIT", "USED", "LEFT", "FREE AGAIN")
+    echo_table(header, [_cells(**row) for row in rows])
+
+
+@limits.command()
+@setting_options("DATABASE", "ORGANIZATION")
+@click.argument("key_id", metavar="[KEY]", required=False)
+@click.option("--all", "everything", is_flag=True, help="Every key and every organization.")
+def reset(settings: Settings, key_id: str | None, everything: bool) -> None:
+    """Forget the requests counted for the API key with the id KEY, or for all."""
+    if bool(key_id) == everything:
+        raise click.UsageError("Name a key, or give --all")
+    workspace = open_workspace(settings, create=False)
+    limiter = _limiter(settings, workspace)
+    if everything:
+        limiter.storage.reset()
+        click.echo("Reset all rate limits.")
+        return
+    for key in _keys(workspace, key_id):
+        for place in places(settings, key):
+            if place.scope == "key":
+                limiter.clear(*place)
+        click.echo(f"Reset the rate limit of {key.id} ({key.name}).")
+
+
+def _limiter(settings: Settings, workspace: Workspace) -> RateLimiter:
+    """Return what counts for the server, whether or not one runs."""
+    if settings["LIMIT_STORAGE"] == "memory://":
+        raise Refused("Requests are counted in the memory of the server, out of reach; restart it to reset them")
+    address, options = storage_of(settings, workspace.parts.outside)
+    limiter = MovingWindowRateLimiter(storage_from_string(address, **options))
+    if not limiter.storage.check():
+        raise Refused("Cannot reach where requests are counted; look at STRUERE_LIMIT_STORAGE and at the disk")
+    return limiter
+
+
+def _keys(workspace: Workspace, key_id: str | None) -> list[ApiKey]:
+    now = workspace.parts.outside.now()
+    keys = workspace.parts.keys.all(workspace.organization_id)
+    found = [key for key in keys if key.id == key_id or (key_id is None and key.works_at(now))]
+    if key_id is not None and not found:
+        raise ApiKeyNotFound(key_id)
+    return found
+
+
+def _rows(settings: Settings, limiter: RateLimiter, keys: list[ApiKey]) -> Iterator[dict[str, Any]]:
+    organization: Place | None = None
+    for key in keys:
+        by_scope = {place.scope: place for place in places(settings, key)}
+        organization = by_scope.get("organization")
+        yield {"scope": "key", "id": key.id, "name": key.name, **_state(limiter, by_scope.get("key"))}
+    if keys:
+        name = settings["ORGANIZATION"]
+        yield {"scope": "organization", "id": name, "name": None, **_state(limiter, organization)}
+
+
+def _state(limiter: RateLimiter, place: Place | None) -> dict[str, Any]:
+    """Return a limit and what is used and left of it; freeAt is in Unix milliseconds."""
+    if place is None:
+        return {"limit": "off", "used": None, "left": None, "freeAt": None}
+    window = limiter.get_window_stats(*place)
+    left = max(0, window.remaining)
+    free_at = None if left else math.ceil(round(window.reset_time * 1000, 2))
+    return {"limit": str(place.rate), "used": place.rate.amount - left, "left": left, "freeAt": free_at}
+
+
+def _cells(freeAt: int | None, **row: Any) -> tuple[str, ...]:  # noqa: N803, a name of the JSON
+    return (*("-" if cell is None else str(cell) for cell in row.values()), written_time(freeAt))

@@ -1,0 +1,107 @@
+"""A storage for `limits` that counts exactly over the processes of one machine, without a server.
+
+An entry counts for its expiry to the millisecond and not at its end.
+"""
+
+from bisect import bisect_right
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from limits.errors import ConfigurationError
+from limits.storage import MovingWindowSupport, Storage
+
+from .counter_file import CounterFile
+from .outside import Outside
+
+MOVING, FIXED = "moving ", "fixed "  # a key may have a counter of each kind
+
+
+class SharedStorage(Storage, MovingWindowSupport):
+    """Counters in the file that shared:///path/to/file names; every process that names it shares them."""
+
+    STORAGE_SCHEME = ["shared"]  # noqa: RUF012
+
+    def __init__(self, uri: str, wrap_exceptions: bool = False, outside: Outside | None = None, **options: Any) -> None:
+        """Remember the file; the time is the machine's, unless another `outside` is given."""
+        super().__init__(uri, wrap_exceptions, **options)
+        address = urlsplit(uri)
+        if address.netloc or not address.path:
+            raise ConfigurationError("The address of shared counters is shared:// and an absolute path")
+        self._counters = CounterFile(Path(unquote(address.path)))
+        self._outside = outside or Outside()
+
+    @property
+    def base_exceptions(self) -> type[Exception]:
+        """Return what trouble with the file is."""
+        return OSError
+
+    def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
+        """Make entries, unless with them more than the limit would count; expiry in seconds."""
+        if amount > limit:
+            return False
+        with self._counters as counters:
+            now = self._outside.now()
+            ring = counters.ring(MOVING + key, limit, now)
+            ring.window = expiry * 1000
+            blocking = ring.count + amount - limit - 1
+            if blocking >= 0 and ring.time(blocking) + ring.window > now:
+                return False
+            ring.add(now, amount)
+            return True
+
+    def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
+        """Return when the oldest entry that counts was made, in Unix seconds, and how many count."""
+        with self._counters as counters:
+            now = self._outside.now()
+            ring = counters.find(MOVING + key, now)
+            if ring is None or not ring.is_live(now):
+                return now / 1000, 0
+            first = bisect_right(ring.kept, now - expiry * 1000, key=ring.time)
+            return ring.time(ring.kept[first]) / 1000, len(ring.kept) - first
+
+    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        """Count in a fixed window, which begins with its first count; return the number."""
+        with self._counters as counters:
+            now = self._outside.now()
+            ring = counters.ring(FIXED + key, 1, now)
+            start = ring.time(0)
+            if not ring.is_live(now):
+                ring.clear()
+                ring.window, start = expiry * 1000, now
+            ring.add(start, amount)
+            return ring.count
+
+    def get(self, key: str) -> int:
+        """Return the number in the fixed window."""
+        with self._counters as counters:
+            now = self._outside.now()
+            ring = counters.find(FIXED + key, now)
+            return ring.count if ring and ring.is_live(now) else 0
+
+    def get_expiry(self, key: str) -> float:
+        """Return when the fixed window ends, or now where there is none, in Unix seconds."""
+        with self._counters as counters:
+            now = self._outside.now()
+            ring = counters.find(FIXED + key, now)
+            return (ring.time(0) + ring.window if ring and ring.is_live(now) else now) / 1000
+
+    def check(self) -> bool:
+        """Tell whether the file can be used."""
+        try:
+            with self._counters:
+                return True
+        except OSError:
+            return False
+
+    def clear(self, key: str) -> None:
+        """Forget what was counted under a key."""
+        with self._counters as counters:
+            for kind in (MOVING, FIXED):
+                if ring := counters.find(kind + key, self._outside.now()):
+                    ring.clear()
+
+    def reset(self) -> int:
+        """Forget everything and return how many counters there were."""
+        with self._counters as counters:
+            return counters.clear()
