@@ -12,9 +12,9 @@ serve: $(READY)
 test: $(READY)
 	$(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile
 
-# The random tests with twenty times as many examples and more.
+# The same with twenty times as many random examples and more.
 test-full: $(READY)
-	$(VENV)/bin/python -m pytest tests/exact --hypothesis-profile=full
+	$(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile --hypothesis-profile=full
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .

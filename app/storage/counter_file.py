@@ -52,6 +52,10 @@ class CounterFile:
         fcntl.flock(self._descriptor, fcntl.LOCK_UN)
         self._turn.release()
 
+    def __del__(self) -> None:
+        """Close the file."""
+        self._close()
+
     def find(self, name: str, now: int) -> Ring | None:
         """Return a counter, if it is there; now is in Unix milliseconds."""
         ring = self._rings.get(name)
@@ -89,20 +93,24 @@ class CounterFile:
 
     def _lock(self) -> None:
         """Lock the file that is now under the path; another process may have moved the counters to a new one."""
-        while True:
+        for _ in range(ATTEMPTS):
             if self._descriptor < 0:
                 self._open()
             _flock(self._descriptor, self._path)
-            try:
-                if _identity(os.stat(self._path)) == self._identity:
-                    self._read_records()
-                    return
-            except FileNotFoundError:
-                # It was removed; everyone who has it open counts on in the next one.
+            if self._is_current():
                 self._read_records()
-                self._move(self._rings.values(), 0)
                 return
             self._close()
+        raise OSError(f"{self._path} changes all the time")
+
+    def _is_current(self) -> bool:
+        """Tell whether the path still names the file; one that was removed is made again with its counters."""
+        try:
+            return _identity(os.stat(self._path)) == self._identity
+        except FileNotFoundError:
+            self._read_records()
+            self._move(self._rings.values(), 0)
+            return True
 
     def _open(self) -> None:
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -146,7 +154,7 @@ class CounterFile:
             raise ValueError
         while self._scanned < end:
             ring = Ring(self._words, self._scanned)
-            if not self._scanned < ring.end <= end:
+            if ring.places <= 0 or not self._scanned < ring.end <= end:
                 raise ValueError
             self._rings[ring.name] = ring
             self._scanned = ring.end

@@ -45,7 +45,7 @@ class SharedStorage(Storage, MovingWindowSupport):
             ring = counters.ring(MOVING + key, limit, now)
             ring.window = expiry * 1000
             blocking = ring.count + amount - limit - 1
-            if blocking >= 0 and ring.time(blocking) + ring.window > now:
+            if blocking in ring.kept and ring.time(blocking) + ring.window > now:
                 return False
             ring.add(now, amount)
             return True

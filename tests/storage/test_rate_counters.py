@@ -1,0 +1,363 @@
+"""Counting is exact: over threads, processes, kills and clocks set back; and trouble with the file is told."""
+
+import fcntl
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from limits.errors import ConfigurationError, StorageError
+from limits.storage import storage_from_string
+
+from app.storage import counter_file
+from app.storage.rate_counters import SharedStorage
+from tests.conftest import START, ReplacedOutside
+from tests.profiles import examples, rounds
+
+MINUTE = 60  # seconds
+FORK = multiprocessing.get_context("fork")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "counters"
+
+
+@pytest.fixture
+def outside() -> ReplacedOutside:
+    return ReplacedOutside()
+
+
+@pytest.fixture
+def storage(path: Path, outside: ReplacedOutside) -> SharedStorage:
+    return SharedStorage(f"shared://{path}", outside=outside)
+
+
+def admitted(storage: SharedStorage, key: str, times: int, limit: int = 60) -> int:
+    return sum(storage.acquire_entry(key, limit, MINUTE) for _ in range(times))
+
+
+def test_it_is_a_storage_of_the_library_under_its_own_scheme(path: Path) -> None:
+    assert isinstance(storage_from_string(f"shared://{path}"), SharedStorage)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("address", ["shared://", "shared://counters", "shared://localhost/tmp/counters"])
+def test_an_address_without_an_absolute_path_is_refused(address: str) -> None:
+    with pytest.raises(ConfigurationError):
+        storage_from_string(address)
+
+
+def test_a_path_may_hold_any_character(tmp_path: Path, outside: ReplacedOutside) -> None:
+    storage = SharedStorage(f"shared://{tmp_path}/a%20%C3%A9%3F%23", outside=outside)
+    assert storage.check()
+    assert [path.name for path in tmp_path.iterdir()] == ["a é?#"]
+
+
+# The moving window
+
+
+def test_as_many_entries_as_the_limit_are_admitted_in_any_window(
+    storage: SharedStorage, outside: ReplacedOutside
+) -> None:
+    assert admitted(storage, "a", 30) == 30
+    outside.time += 40_000
+    assert admitted(storage, "a", 31) == 30
+    outside.time = START + 59_999
+    assert admitted(storage, "a", 1) == 0
+    outside.time = START + 60_000
+    assert admitted(storage, "a", 31) == 30
+
+
+def test_keys_are_counted_apart(storage: SharedStorage) -> None:
+    assert [admitted(storage, key, 61) for key in ("a", "b", "é 😀", "")] == [60] * 4
+
+
+@pytest.mark.parametrize(("amount", "times"), [(1, 5), (2, 2), (5, 1), (6, 0)])
+def test_entries_are_made_together_or_not_at_all(storage: SharedStorage, amount: int, times: int) -> None:
+    assert sum(storage.acquire_entry("a", 5, MINUTE, amount) for _ in range(9)) == times
+    assert storage.get_moving_window("a", 5, MINUTE)[1] == amount * times
+
+
+def test_a_window_tells_its_oldest_entry_and_how_many_there_are(
+    storage: SharedStorage, outside: ReplacedOutside
+) -> None:
+    assert storage.get_moving_window("a", 5, MINUTE) == (START / 1000, 0)
+    for _ in range(3):
+        storage.acquire_entry("a", 5, MINUTE)
+        outside.time += 20_000
+    assert storage.get_moving_window("a", 5, MINUTE) == ((START + 20_000) / 1000, 2)
+    outside.time += 60_000
+    assert storage.get_moving_window("a", 5, MINUTE) == (outside.time / 1000, 0)
+
+
+def test_another_limit_of_the_same_key_counts_the_same_entries(storage: SharedStorage) -> None:
+    assert admitted(storage, "a", 5, limit=3) == 3
+    assert admitted(storage, "a", 20, limit=10) == 7
+    assert admitted(storage, "a", 1, limit=3) == 0
+
+
+class Reference:
+    """A moving window as a list of times."""
+
+    def __init__(self) -> None:
+        self.times: list[int] = []
+
+    def acquire(self, limit: int, window: int, amount: int, now: int) -> bool:
+        if sum(time + window > now for time in self.times) + amount > limit:
+            return False
+        self.times += [now] * amount
+        return True
+
+
+@examples(ci=200, full=5_000)
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from("ab"), st.integers(1, 4), st.integers(0, 3), st.sampled_from([0, 1, 500, 999, 1_000, 2_500])
+        )
+    )
+)
+def test_entries_are_admitted_as_the_reference_does(tmp_path_factory: pytest.TempPathFactory, steps: list) -> None:
+    outside = ReplacedOutside()
+    storage = SharedStorage(f"shared://{tmp_path_factory.mktemp('counters')}/file", outside=outside)
+    references = {"a": Reference(), "b": Reference()}
+    for key, limit, amount, passing in steps:
+        outside.time += passing
+        got = storage.acquire_entry(key, limit, 1, amount)
+        assert got == references[key].acquire(limit, 1_000, amount, outside.time)
+
+
+# The fixed window
+
+
+def test_a_fixed_window_begins_with_its_first_count_and_ends_whole(
+    storage: SharedStorage, outside: ReplacedOutside
+) -> None:
+    assert (storage.get("a"), storage.get_expiry("a")) == (0, START / 1000)
+    assert [storage.incr("a", MINUTE), storage.incr("a", MINUTE, 5)] == [1, 6]
+    outside.time += 59_999
+    assert storage.incr("a", MINUTE) == storage.get("a") == 7
+    assert storage.get_expiry("a") == START / 1000 + MINUTE
+    outside.time += 1
+    assert (storage.get("a"), storage.get_expiry("a")) == (0, outside.time / 1000)
+    assert storage.incr("a", MINUTE) == 1
+
+
+def test_both_kinds_of_windows_of_a_key_are_cleared_together(storage: SharedStorage) -> None:
+    for key in ("a", "b"):
+        storage.incr(key, MINUTE)
+        admitted(storage, key, 60)
+    storage.clear("a")
+    assert (storage.get("a"), storage.get("b")) == (0, 1)
+    assert (admitted(storage, "a", 61), admitted(storage, "b", 1)) == (60, 0)
+    storage.clear("nothing")
+
+
+def test_a_reset_forgets_everything_everywhere(storage: SharedStorage, path: Path, outside: ReplacedOutside) -> None:
+    other = SharedStorage(f"shared://{path}", outside=outside)
+    assert [admitted(each, key, 60) for each, key in ((storage, "a"), (other, "b"))] == [60, 60]
+    assert storage.reset() == 2
+    assert [admitted(other, key, 61) for key in ("a", "b")] == [60, 60]
+    assert storage.check()
+
+
+# Over threads, processes and restarts
+
+
+def test_counts_survive_whoever_counted(storage: SharedStorage, path: Path, outside: ReplacedOutside) -> None:
+    assert admitted(storage, "a", 40) == 40
+    assert admitted(SharedStorage(f"shared://{path}", outside=outside), "a", 40) == 20
+
+
+def test_only_the_owner_reads_the_counts(storage: SharedStorage, path: Path) -> None:
+    storage.check()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_threads_count_exactly(storage: SharedStorage) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(lambda _: admitted(storage, "a", 30), range(8))) == 60
+
+
+def in_processes(count: int, act: Callable[[int], int]) -> list[int]:
+    """Run an act in processes of its own, all at the same moment, and return what it returns."""
+    barrier, results = FORK.Barrier(count), FORK.SimpleQueue()
+
+    def start(number: int) -> None:
+        barrier.wait(10)
+        results.put(act(number))
+
+    processes = [FORK.Process(target=start, args=(number,)) for number in range(count)]
+    for process in processes:
+        process.start()
+    found = [results.get() for _ in processes]
+    for process in processes:
+        process.join()
+    return found
+
+
+def test_processes_count_exactly_while_the_file_is_made_and_moved(path: Path, outside: ReplacedOutside) -> None:
+    def act(number: int) -> int:
+        storage, shared = SharedStorage(f"shared://{path}", outside=outside), 0
+        for turn in range(120):
+            shared += storage.acquire_entry("shared", 100, MINUTE)
+            assert storage.acquire_entry(f"{number} {turn}", 60, MINUTE)
+        return shared
+
+    assert sum(in_processes(4, act)) == 100
+    assert path.stat().st_size > counter_file.SMALLEST
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+def test_a_fork_counts_on(storage: SharedStorage) -> None:
+    assert admitted(storage, "a", 10) == 10
+    assert sum(in_processes(3, lambda _: admitted(storage, "a", 60))) == 50
+    assert admitted(storage, "a", 1) == 0
+
+
+def test_a_process_that_is_killed_holds_nobody_up(storage: SharedStorage, path: Path, outside: ReplacedOutside) -> None:
+    def act() -> None:
+        while True:
+            storage.acquire_entry("doomed", 10**5, MINUTE)
+            storage.acquire_entry("a", 60, MINUTE)
+
+    for _ in range(20):
+        process = FORK.Process(target=act)
+        process.start()
+        while storage.get_moving_window("a", 60, MINUTE)[1] < 60:
+            assert process.is_alive()
+        os.kill(process.pid or 0, signal.SIGKILL)
+        process.join()
+        assert admitted(storage, "a", 1) == 0
+        storage.clear("a")
+
+
+# Time
+
+
+def test_a_clock_set_back_locks_no_key_for_longer_than_its_window(
+    storage: SharedStorage, outside: ReplacedOutside
+) -> None:
+    assert admitted(storage, "a", 30) == 30
+    outside.time += 1_000
+    assert admitted(storage, "a", 60) == 30
+    storage.incr("fixed", MINUTE)
+    outside.time -= 3_600_000
+    assert admitted(storage, "a", 1) == 0
+    assert storage.get_moving_window("a", 60, MINUTE) == (outside.time / 1000, 60)
+    assert storage.get_expiry("fixed") == outside.time / 1000 + MINUTE
+    outside.time += 59_999
+    assert admitted(storage, "a", 1) == 0
+    outside.time += 1
+    assert (admitted(storage, "a", 61), storage.get("fixed")) == (60, 0)
+
+
+def test_the_file_stays_small_through_a_day_of_many_keys(
+    storage: SharedStorage, path: Path, outside: ReplacedOutside
+) -> None:
+    hours = rounds(ci=2, full=24)  # after one nothing but what was swept is new
+    for request in range(hours * 60 * 200):
+        outside.time = START + request * 300
+        assert storage.acquire_entry(f"key {request % 10_000}", 60, MINUTE)
+        assert storage.acquire_entry("organization", 200, MINUTE)
+    assert path.stat().st_size < 1_000_000
+
+
+def test_the_file_holds_as_many_keys_as_send_at_once(storage: SharedStorage, path: Path) -> None:
+    assert sum(storage.acquire_entry(f"key {number}", 60, MINUTE) for number in range(10_000)) == 10_000
+    assert path.stat().st_size < 10_000_000
+    assert admitted(storage, "key 0", 60) == 59
+
+
+# Trouble
+
+
+@pytest.fixture
+def spent(storage: SharedStorage) -> Iterator[SharedStorage]:
+    """A storage with a key that has spent half of its entries."""
+    assert admitted(storage, "a", 30) == 30
+    return storage
+
+
+def test_a_file_that_is_removed_is_made_again_with_its_counts(
+    spent: SharedStorage, path: Path, outside: ReplacedOutside
+) -> None:
+    path.unlink()
+    assert admitted(spent, "a", 60) == 30
+    assert admitted(SharedStorage(f"shared://{path}", outside=outside), "a", 1) == 0
+
+
+BROKEN: dict[str, bytes] = {
+    "empty": b"",
+    "short": b"x" * 100,
+    "of another program": b"x" * 2 * counter_file.SMALLEST,
+    "of zeros": bytes(counter_file.SMALLEST),
+    "of an odd size": bytes(counter_file.SMALLEST + 1),
+}
+
+
+@pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN)
+def test_a_file_that_is_none_begins_anew(storage: SharedStorage, path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    assert admitted(storage, "a", 61) == 60
+
+
+@pytest.mark.parametrize("place", range(30))
+def test_a_damaged_file_ends_no_process(spent: SharedStorage, path: Path, outside: ReplacedOutside, place: int) -> None:
+    for value in (b"\xff" * 8, b"\x7f" * 8, bytes(8), (2**62).to_bytes(8, "little")):
+        with path.open("r+b") as file:
+            file.seek(place * 8)
+            file.write(value)
+        assert SharedStorage(f"shared://{path}", outside=outside).acquire_entry("b", 60, MINUTE)
+
+
+@pytest.mark.parametrize("size", [0, 8, counter_file.SMALLEST - 8])
+def test_a_file_that_is_cut_while_in_use_begins_anew(spent: SharedStorage, path: Path, size: int) -> None:
+    os.truncate(path, size)
+    assert admitted(spent, "a", 61) == 60
+
+
+def test_a_folder_that_is_gone_is_told(spent: SharedStorage, path: Path) -> None:
+    path.unlink()
+    path.parent.rmdir()
+    with pytest.raises(OSError, match="No such file"):
+        spent.acquire_entry("a", 60, MINUTE)
+    assert not spent.check()
+    path.parent.mkdir()
+    assert spent.check()
+
+
+def test_a_lock_that_is_never_given_back_is_told(spent: SharedStorage, path: Path) -> None:
+    with path.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(TimeoutError, match="locked"):
+            spent.acquire_entry("a", 60, MINUTE)
+    assert admitted(spent, "a", 60) == 30
+
+
+def test_a_full_disk_is_told_and_loses_nothing(
+    spent: SharedStorage, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(counter_file, "_write", full)
+        with pytest.raises(OSError, match="No space"):
+            admitted(spent, "b", 1, limit=100_000)
+        assert admitted(spent, "a", 1) == 1
+    assert admitted(spent, "a", 60) == 29
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+def test_trouble_is_wrapped_as_the_library_does(tmp_path: Path) -> None:
+    storage = SharedStorage(f"shared://{tmp_path}/none/file", wrap_exceptions=True)
+    for call in (lambda: storage.acquire_entry("a", 1, 1), lambda: storage.get("a"), storage.reset):
+        with pytest.raises(StorageError):
+            call()
