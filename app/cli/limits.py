@@ -99,7 +99,9 @@ def _state(limiter: RateLimiter, place: Place | None) -> dict[str, Any]:
     window = limiter.get_window_stats(*place)
     left = max(0, window.remaining)
     free_at = None if left else math.ceil(round(window.reset_time * 1000, 2))
-    return {"limit": str(place.rate), "used": place.rate.amount - left, "left": left, "freeAt": free_at}
+    rate, times = place.rate, place.rate.multiples
+    written = f"{rate.amount}/{times if times > 1 else ''}{rate.GRANULARITY.name}"
+    return {"limit": written, "used": rate.amount - left, "left": left, "freeAt": free_at}
 
 
 def _cells(freeAt: int | None, **row: Any) -> tuple[str, ...]:  # noqa: N803, a name of the JSON
