@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 
-.PHONY: serve test test-full lint lock clean
+.PHONY: serve test test-full bench-limits lint lock clean
 
 serve: $(READY)
 	@$(VENV)/bin/struere-local serve --project examples/customers --log-requests on
@@ -15,6 +15,10 @@ test: $(READY)
 # The same with twenty times as many random examples and more.
 test-full: $(READY)
 	$(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile --hypothesis-profile=full
+
+# What the rate limits cost, as a ratio; it needs wrk.
+bench-limits: $(READY)
+	$(VENV)/bin/python -m benchmarks.limits
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .

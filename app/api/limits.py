@@ -3,6 +3,7 @@
 import functools
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from logging import Logger
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -16,6 +17,7 @@ from limits.strategies import MovingWindowRateLimiter, RateLimiter
 
 from ..storage.api_keys import ApiKey
 from ..storage.outside import Outside
+from ..storage.rate_counters import SharedStorage
 from .errors import RateLimited
 
 BESIDE_THE_DATA = "shared://"
@@ -71,8 +73,10 @@ class Counting:
     """Count by a storage, and while there is trouble with it in the memory of this process."""
 
     def __init__(self, limiter: RateLimiter, outside: Outside, logger: Logger) -> None:
-        """Take what counts by the storage, whose trouble must be a StorageError."""
+        """Take what counts by the storage, whose trouble must be a StorageError or an OSError."""
         self._limiter = limiter
+        # What the shared storage counts under one lock costs half, and nobody comes in between.
+        self._held = limiter.storage.held if isinstance(limiter.storage, SharedStorage) else nullcontext
         self._outside = outside
         self._logger = logger
         self._memory = MovingWindowRateLimiter(MemoryStorage())
@@ -91,12 +95,13 @@ class Counting:
         # The clock may be set back, so nothing is later than now for long.
         if not 0 <= self._outside.now() - self._failed_at < IN_TROUBLE_FOR:
             try:
-                return _spend(self._limiter, places)
-            except StorageError as error:
+                with self._held():
+                    return _spend(self._limiter, places)
+            except (StorageError, OSError) as error:
                 self._note(error)
         return _spend(self._memory, places)
 
-    def _note(self, error: StorageError) -> None:
+    def _note(self, error: Exception) -> None:
         self._failed_at = self._outside.now()
         if not 0 <= self._failed_at - self._logged_at < LOGGED_EVERY:
             self._logged_at = self._failed_at

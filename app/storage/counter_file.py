@@ -10,6 +10,7 @@ import mmap
 import os
 import sys
 import threading
+import weakref
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
@@ -23,24 +24,26 @@ ATTEMPTS, PAUSE = 5_000, 0.0001  # to get the lock, which is held for microsecon
 
 logger = logging.getLogger(__name__)
 never = threading.Event()
+files: weakref.WeakSet["CounterFile"] = weakref.WeakSet()
 
 
 class CounterFile:
-    """Counters by name; use them inside `with`, which holds the lock. Trouble with the file is an OSError."""
+    """Counters by name; use them inside `with`, which holds the lock and may be nested. Trouble is an OSError."""
 
     def __init__(self, path: Path) -> None:
         """Remember where the file is; each process opens it on first use."""
         self._path = path
         self._reset()
+        files.add(self)
 
     def __enter__(self) -> Self:
         """Lock the counters, and open or make the file if need be."""
-        if self._pid != os.getpid():
-            self._reset()
         if not self._turn.acquire(timeout=ATTEMPTS * PAUSE):
             raise TimeoutError(f"{self._path} is locked")
         try:
-            self._lock()
+            if not self._depth:
+                self._lock()
+            self._depth += 1
         except BaseException:
             self._close()
             self._turn.release()
@@ -49,7 +52,9 @@ class CounterFile:
 
     def __exit__(self, *error: object) -> None:
         """Unlock the counters."""
-        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+        self._depth -= 1
+        if not self._depth:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
         self._turn.release()
 
     def __del__(self) -> None:
@@ -85,11 +90,10 @@ class CounterFile:
         return count
 
     def _reset(self) -> None:
-        """Begin without a file, as after a fork: what the parent has open stays the parent's."""
-        self._pid = os.getpid()
-        self._turn = threading.Lock()
+        """Begin without a file, as after a fork: the lock on what the parent has open would be the child's as well."""
+        self._turn = threading.RLock()
+        self._depth = 0
         self._descriptor = -1
-        self._identity = (0, 0, 0)
 
     def _lock(self) -> None:
         """Lock the file that is now under the path; another process may have moved the counters to a new one."""
@@ -104,13 +108,15 @@ class CounterFile:
         raise OSError(f"{self._path} changes all the time")
 
     def _is_current(self) -> bool:
-        """Tell whether the path still names the file; one that was removed is made again with its counters."""
-        try:
-            return _identity(os.stat(self._path)) == self._identity
-        except FileNotFoundError:
+        """Tell whether the file is whole and in its place; one that was removed is made again with its counters."""
+        found = os.fstat(self._descriptor)
+        if found.st_nlink and found.st_size == self._size:
+            return True
+        if not found.st_nlink and not self._path.exists():
             self._read_records()
             self._move(self._rings.values(), 0)
             return True
+        return False
 
     def _open(self) -> None:
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -126,10 +132,10 @@ class CounterFile:
 
     def _adopt(self, descriptor: int) -> None:
         """Map a file that is locked, in place of the one before."""
-        identity = os.fstat(descriptor)
+        size = os.fstat(descriptor).st_size
         words = memoryview(mmap.mmap(descriptor, 0)).cast("q")
         self._close()
-        self._descriptor, self._identity, self._words = descriptor, _identity(identity), words
+        self._descriptor, self._size, self._words = descriptor, size, words
         self._rings: dict[str, Ring] = {}
         self._scanned = HEADER
 
@@ -196,10 +202,6 @@ def _write(descriptor: int, records: list[bytes], room: int) -> None:
         file.write((head + body).ljust(size, b"\0"))
 
 
-def _identity(found: os.stat_result) -> tuple[int, int, int]:
-    return found.st_dev, found.st_ino, found.st_size
-
-
 def _flock(descriptor: int, path: Path) -> None:
     """Lock a file, or give up after half a second, where who holds the lock does not go on."""
     for _ in range(ATTEMPTS):
@@ -210,3 +212,11 @@ def _flock(descriptor: int, path: Path) -> None:
         else:
             return
     raise TimeoutError(f"{path} is locked")
+
+
+def _reset_after_fork() -> None:
+    for file in files:
+        file._reset()
+
+
+os.register_at_fork(after_in_child=_reset_after_fork)

@@ -54,12 +54,23 @@ class Ring:
         """Tell whether the newest entry still counts."""
         return self.count > 0 and self.time(self.count - 1) + self.window > now
 
+    def enter(self, amount: int, limit: int, now: int) -> bool:
+        """Make entries, unless with them more than the limit, which is no more than there are places, would count."""
+        words, record, first, places = self._words, self._record, self._first, self.places
+        count = words[record + COUNT]
+        blocking = count + amount - limit - 1
+        is_kept = blocking >= 0 and blocking >= count - places
+        if is_kept and words[first + blocking % places] + words[record + WINDOW] > now:
+            return False
+        self.add(now, amount)
+        return True
+
     def add(self, time: int, amount: int = 1) -> None:
         """Make entries; they count once all are written."""
-        count = self.count
+        words, first, count = self._words, self._first, self._words[self._record + COUNT]
         for number in range(count, count + amount):
-            self._words[self._first + number % self.places] = time
-        self._words[self._record + COUNT] = count + amount
+            words[first + number % self.places] = time
+        words[self._record + COUNT] = count + amount
 
     def clear(self) -> None:
         """Forget every entry."""
@@ -67,9 +78,10 @@ class Ring:
 
     def set_back(self, now: int) -> None:
         """Let no entry be later than now, which is earlier than the newest where the clock was set back."""
-        if self.count and self.time(self.count - 1) > now:
+        words, count = self._words, self._words[self._record + COUNT]
+        if count and words[self._first + (count - 1) % self.places] > now:
             for place in range(self._first, self.end):
-                self._words[place] = min(self._words[place], now)
+                words[place] = min(words[place], now)
 
     def record(self) -> bytes:
         """Return the whole record, to be written elsewhere."""

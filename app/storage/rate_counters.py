@@ -4,6 +4,7 @@ An entry counts for its expiry to the millisecond and not at its end.
 """
 
 from bisect import bisect_right
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -36,6 +37,10 @@ class SharedStorage(Storage, MovingWindowSupport):
         """Return what trouble with the file is."""
         return OSError
 
+    def held(self) -> AbstractContextManager[object]:
+        """Return a context in which no other thread or process counts; raise OSError."""
+        return self._counters
+
     def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
         """Make entries, unless with them more than the limit would count; expiry in seconds."""
         if amount > limit:
@@ -44,11 +49,7 @@ class SharedStorage(Storage, MovingWindowSupport):
             now = self._outside.now()
             ring = counters.ring(MOVING + key, limit, now)
             ring.window = expiry * 1000
-            blocking = ring.count + amount - limit - 1
-            if blocking in ring.kept and ring.time(blocking) + ring.window > now:
-                return False
-            ring.add(now, amount)
-            return True
+            return ring.enter(amount, limit, now)
 
     def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
         """Return when the oldest entry that counts was made, in Unix seconds, and how many count."""

@@ -1,0 +1,1 @@
+"""Measurements: what things cost, as ratios taken side by side in one run."""
