@@ -26,9 +26,9 @@ def limits() -> None:
 @click.argument("key_id", metavar="[KEY]", required=False)
 @json_option
 def show(settings: Settings, key_id: str | None, as_json: bool) -> None:
-    """Show how many requests are left to each API key that works and to the organization.
+    """Show how many requests each key has left.
 
-    KEY is the id of a key, as keys list tells it; with it only that key and the organization are shown.
+    Every API key that works is shown, and the organization; with the id of a KEY, as keys list tells it, only that key.
     """
     workspace = open_workspace(settings, create=False)
     limiter = _limiter(settings, workspace)
@@ -45,7 +45,10 @@ def show(settings: Settings, key_id: str | None, as_json: bool) -> None:
 @click.argument("key_id", metavar="[KEY]", required=False)
 @click.option("--all", "everything", is_flag=True, help="Every key and every organization.")
 def reset(settings: Settings, key_id: str | None, everything: bool) -> None:
-    """Forget the requests counted for the API key with the id KEY, or for all."""
+    """Forget the requests of a key, or of all.
+
+    KEY is the id of an API key, as keys list tells it.
+    """
     if bool(key_id) == everything:
         raise click.UsageError("Name a key, or give --all")
     workspace = open_workspace(settings, create=False)
