@@ -4,17 +4,25 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 
-.PHONY: serve test test-full bench-limits lint lock clean
+.PHONY: serve test test-full test-faults faults bench-limits lint lock clean
 
 serve: $(READY)
 	@$(VENV)/bin/struere-local serve --project examples/customers --log-requests on
 
 test: $(READY)
-	$(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile
+	$(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/faults
 
 # The same with twenty times as many random examples and more.
 test-full: $(READY)
-	$(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile --hypothesis-profile=full
+	$(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/faults --hypothesis-profile=full
+
+# Kills, power cuts, full disks and other faults, in short.
+test-faults: $(READY)
+	$(VENV)/bin/python -m pytest tests/faults --numprocesses 2 --dist loadfile
+
+# The same at length.
+faults: $(READY)
+	$(VENV)/bin/python -m pytest tests/faults --hypothesis-profile=full
 
 # What the rate limits cost, as a ratio; it needs wrk.
 bench-limits: $(READY)

@@ -1,6 +1,8 @@
 """struere-local: the Struere Data API on one's own machine."""
 
+import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from .cli import commands
 from .parts import assemble
 from .storage.migrations import prepare
 from .storage.outside import Outside
+from .storage.refusals import explained
 
 
 def create_app(config: Mapping[str, Any] | None = None, outside: Outside | None = None) -> Flask:
@@ -25,8 +28,9 @@ def create_app(config: Mapping[str, Any] | None = None, outside: Outside | None 
     app.url_map.merge_slashes = False
     app.url_map.converters["entity_id"] = entities.EntityId
     parts = app.extensions["struere"] = assemble(app.config, outside or Outside())
-    prepare(parts.database)
-    parts.database.retokenize()
+    prepare(parts.database, partial(print, file=sys.stderr, flush=True))
+    with explained(parts.database.path):
+        parts.database.retokenize()
     parts.database.close()
 
     errors.register(app)

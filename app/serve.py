@@ -1,4 +1,4 @@
-"""gunicorn embedded: listen, announce, stop. Nothing here opens the database, which belongs to the workers."""
+"""gunicorn embedded: listen, announce, stop. Only workers open the database."""
 
 import errno
 import signal
@@ -16,6 +16,7 @@ from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseExc
 from gunicorn.workers import gthread
 
 from .storage.errors import Refused
+from .storage.migrations import prepare
 
 KEEP_ALIVE = 15  # seconds that an idle connection stays open
 
@@ -41,8 +42,10 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen(2048)
     except OSError as error:
         busy = error.errno in (errno.EADDRINUSE, errno.EACCES)
-        remedy = "name another with --port, or 0 for any free one" if busy else "name another with --host"
-        raise Refused(f"Cannot listen on {host}:{port}: {error.strerror}; {remedy}") from None
+        remedy = (
+            "name another with --port or STRUERE_PORT, or 0 for any free one" if busy else "name another with --host"
+        )
+        raise Refused(f"Cannot listen on {host}:{port}: {error.strerror}; name another with {remedy}") from None
     return listener
 
 
@@ -112,6 +115,7 @@ SETTINGS = {
     "loglevel": "warning",
     "control_socket_disable": True,
     "proc_name": "struere-local",
+    "post_worker_init": lambda worker: _open(worker),
     "worker_exit": lambda arbiter, worker: _close(worker),
 }
 
@@ -120,6 +124,11 @@ def _log_request(worker: Worker, request: Any, environ: Any, response: Any) -> N
     """Write a line; gunicorn has refused a path with spaces or control characters."""
     status = response.status_code if response else "-"
     print(f"{request.method} {request.uri} {status}", file=sys.stderr, flush=True)
+
+
+def _open(worker: Worker) -> None:
+    """Open the worker's database, so that SQLite's lock tells others all along that the file is in use."""
+    prepare(worker.wsgi.extensions["struere"].database)
 
 
 def _close(worker: Worker) -> None:

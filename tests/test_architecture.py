@@ -27,7 +27,7 @@ ARROWS = {
     "app.project": {"app.api", "app.storage"},
     "app.serve": {"app.storage"},
     "app.cli": {"app.api", "app.config", "app.parts", "app.project", "app.serve", "app.storage"},
-    "app.gunicorn_conf": {"app.config", "app.serve"},
+    "app.gunicorn_conf": {"app.config", "app.parts", "app.serve", "app.storage"},
     "app.__main__": {"app"},
     "app": {"app.api", "app.cli", "app.config", "app.parts", "app.storage"},
 }

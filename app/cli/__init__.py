@@ -8,7 +8,8 @@ import click
 
 from ..config import SettingError
 from ..storage.errors import StorageError
-from . import check, keys, limits, serve, settings, transfer, types
+from ..storage.refusals import sentence
+from . import backup, check, keys, limits, options, serve, settings, transfer, types
 
 
 class Misused(click.ClickException):
@@ -34,7 +35,7 @@ class Commands(click.Group):
         except (StorageError, SettingError) as error:
             raise click.ClickException(str(error)) from None
         except apsw.Error as error:
-            raise click.ClickException(f"SQLite says: {error}; try again, or look at the disk") from None
+            raise click.ClickException(sentence(ctx.meta[options.DATABASE], error)) from None
         except OSError as error:
             if error.errno == errno.EPIPE:
                 raise  # click ends quietly where the reader of a pipe has gone
@@ -58,6 +59,8 @@ for command in (
     types.types,
     transfer.export,
     transfer.import_,
+    backup.backup,
+    backup.restore,
     check.check,
     settings.config,
 ):

@@ -18,5 +18,7 @@ def check(settings: Settings) -> None:
     for problem in found:
         click.echo(problem)
     if found:
-        raise click.ClickException(f"{settings['DATABASE']} is not sound; restore a backup, or import an export anew")
+        raise click.ClickException(
+            f"{settings['DATABASE']} is not sound; restore a backup of it with: struere-local restore --force FILE"
+        )
     click.echo(f"{settings['DATABASE']} is sound.", err=True)

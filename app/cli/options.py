@@ -4,6 +4,7 @@ import functools
 import os
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
@@ -16,9 +17,11 @@ from ..storage.errors import Refused
 from ..storage.migrations import prepare
 from ..storage.organizations import ENVIRONMENTS, Environment, ensure_organization, find_organization
 from ..storage.outside import Outside
+from ..storage.refusals import explained
 from ..storage.transfer import Transfer
 
 NOBODY = 0  # the id of no organization: SQLite counts from 1
+DATABASE = "struere_local.database"  # under which the context of a command has the path of the database it works on
 
 environment_option = click.option(
     "--environment", type=click.Choice(ENVIRONMENTS), default="development", show_default=True, help="Environment."
@@ -64,12 +67,12 @@ class Workspace(NamedTuple):
 
 def open_workspace(settings: Settings, create: bool = True) -> Workspace:
     """Open the database, made if need be and wanted, until the command ends."""
-    path = settings["DATABASE"]
-    if not create and not path.exists():
-        raise Refused(f"There is no database {path}; serve and types apply make one, --database names another")
+    if not create:
+        refuse_missing(settings["DATABASE"])
     parts = assemble(settings, Outside())
-    prepare(parts.database)
+    click.get_current_context().meta[DATABASE] = settings["DATABASE"]
     click.get_current_context().call_on_close(parts.database.close)
+    prepare(parts.database, functools.partial(click.echo, err=True))
     slug = settings["ORGANIZATION"]
     if not create:
         organization_id = find_organization(parts.database, slug)
@@ -77,6 +80,13 @@ def open_workspace(settings: Settings, create: bool = True) -> Workspace:
             raise Refused(f"There is no organization {slug}; keys create and types apply make it")
         return Workspace(parts, organization_id or NOBODY)
     return Workspace(parts, ensure_organization(parts.database, parts.outside, slug))
+
+
+def refuse_missing(path: Path) -> None:
+    """Raise Refused where there is no database."""
+    with explained(path):
+        if not path.exists():
+            raise Refused(f"There is no database {path}; serve and types apply make one, --database names another")
 
 
 def echo_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

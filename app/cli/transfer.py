@@ -11,6 +11,7 @@ import click
 from ..api.records import read_records, write_record
 from ..config import Settings
 from ..storage.errors import Refused
+from ..storage.files import replacing
 from .options import environment_option, open_workspace, setting_options
 
 
@@ -62,13 +63,10 @@ def _write(file: str, lines: Iterable[bytes]) -> None:
         with target.open("wb") as output:
             output.writelines(lines)
         return
-    # Renamed into place when complete, so that a reader never sees half of an export.
-    draft = target.with_name(f"{target.name}.new")
     if not target.parent.is_dir():
         raise Refused(f"There is no folder {target.parent}; name another file")
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
+    with replacing(target) as draft, draft.open("wb") as output:
         output.writelines(lines)
-    draft.replace(target)
 
 
 def _with_progress(file: BinaryIO) -> Iterator[bytes]:

@@ -12,7 +12,8 @@ import pytest
 from app.storage import migrations as module
 from app.storage.database import Database
 from app.storage.errors import Refused
-from app.storage.migrations import APPLICATION_ID, MIGRATIONS, prepare
+from app.storage.inspection import APPLICATION_ID
+from app.storage.migrations import MIGRATIONS, prepare
 
 from .conftest import TOKENIZER
 from .test_database import insert, slugs
@@ -39,12 +40,14 @@ def test_preparing_again_keeps_everything(database: Database, open_database: Cal
     assert slugs(open_database()) == ["acme"]
 
 
-@pytest.mark.parametrize("name", ["struere.db", "struere.db.new"], ids=["an empty file", "half of a new file"])
-def test_what_a_kill_leaves_is_no_obstacle(path: Path, open_database: Callable[..., Database], name: str) -> None:
-    path.with_name(name).write_bytes(b"" if name == path.name else b"half")
-    path.with_name("struere.db.new-wal").write_bytes(b"half")
-    assert slugs(open_database()) == []
+def test_what_a_kill_leaves_is_no_obstacle(path: Path, open_database: Callable[..., Database]) -> None:
+    for ending in ("", "-wal", "-shm", "-journal"):
+        path.with_name(f"struere.db.new{ending}").write_bytes(b"half")
+    database = open_database()
+    assert slugs(database) == []
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    database.close()
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_rows_that_refer_to_nothing_are_refused(database: Database) -> None:
@@ -69,7 +72,7 @@ def test_a_migration_that_fails_changes_nothing(
     database: Database, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MIGRATIONS", (*MIGRATIONS, "CREATE TABLE one (x); CREATE TABLE one (x)"))
-    with pytest.raises(Refused, match=f"Cannot use {path}: .*table one already exists"):
+    with pytest.raises(Refused, match=f"Cannot use {path} .*table one already exists"):
         prepare(database)
     assert database.connection.pragma("user_version") == VERSION
     assert not database.connection.table_exists("main", "one")
@@ -109,6 +112,10 @@ FOREIGN: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda path: path.write_text("Dear diary, " * 20),
         "is not a SQLite database; name another file with --database",
     ),
+    "of nothing": (
+        lambda path: path.touch(),
+        "is empty; remove it to begin anew, or restore a backup of it",
+    ),
     "of one byte": (
         lambda path: path.write_bytes(b"\n"),
         "is not a SQLite database; name another file with --database",
@@ -131,7 +138,7 @@ def test_a_file_that_is_not_ours_is_refused_and_left_as_it_is(
 
 def test_a_folder_is_no_database(path: Path, open_database: Callable[..., Database]) -> None:
     path.mkdir()
-    with pytest.raises(Refused, match=f"{path} is no regular file; name another with --database"):
+    with pytest.raises(Refused, match=f"{path} is no regular file; name another file with --database"):
         open_database()
 
 

@@ -1,0 +1,60 @@
+"""A copy of a database while others write to it: complete, checked and put in place whole."""
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import apsw
+
+from .errors import Refused
+from .files import remove_sidecars, replacing
+from .inspection import BUSY_TIMEOUT, damages
+
+Progress = Callable[[int, int], object]  # told the pages that are done, and all of them
+PAGES = 4096  # copied at a time: 16 MiB
+
+
+def back_up(path: Path, target: Path, progress: Progress = lambda done, total: None) -> None:
+    """Copy a database as it is now into a file, in place of the one that is there; raise Refused where it is damaged.
+
+    Whoever writes meanwhile goes on, and the write-ahead log grows until the copy is made.
+    """
+    with replacing(target) as draft:
+        source = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+        with closing(source):
+            source.set_busy_timeout(BUSY_TIMEOUT)
+            copy(source, draft, progress)
+        with closing(open_unchanging(draft)) as connection:
+            refuse_damages(connection, path)
+        remove_sidecars(target)
+
+
+def copy(source: apsw.Connection, draft: Path, progress: Progress) -> None:
+    """Copy what one moment's reader of a database sees into an empty file."""
+    with closing(apsw.Connection(str(draft))) as target:
+        # Half of a draft is of no use, and a whole one is synced when it is done.
+        target.pragma("journal_mode", "off")
+        target.pragma("synchronous", "off")
+        source.execute("BEGIN")
+        source.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # the reader's moment
+        with target.backup("main", source, "main") as backup:
+            while not backup.done:
+                backup.step(PAGES)
+                progress(backup.page_count - backup.remaining, backup.page_count)
+        source.execute("COMMIT")
+
+
+def open_unchanging(path: Path) -> apsw.Connection:
+    """Open a file that nobody writes to, and leave nothing beside it."""
+    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    return apsw.Connection(f"{path.as_uri()}?immutable=1", flags=flags)
+
+
+def refuse_damages(connection: apsw.Connection, path: Path) -> None:
+    """Raise Refused where a copy of a file is not sound."""
+    try:
+        found = next(damages(connection), None)
+    except apsw.Error as error:
+        found = str(error)
+    if found:
+        raise Refused(f"{path} is damaged ({found}) and its copy not kept; look at it with: struere-local check")

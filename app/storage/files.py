@@ -1,0 +1,88 @@
+"""Files put in place whole: written under another name, synced to the disk, renamed."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from .errors import Refused
+
+SIDECARS = ("-journal", "-wal", "-shm")  # https://sqlite.org/tempfiles.html
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """Give an empty draft, private to its owner; complete, it takes the file's place, after an exception none does.
+
+    A kill leaves the draft, whose name ends in .new, for the next one to take over. Raise Refused while another
+    process is at it.
+    """
+    draft = target.with_name(f"{target.name}.new")
+    descriptor = _claim(draft)
+    try:
+        remove_sidecars(draft)
+        os.ftruncate(descriptor, 0)
+        os.fchmod(descriptor, 0o600)
+        yield draft
+        os.fsync(descriptor)
+        draft.replace(target)
+        sync(target.parent)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    finally:
+        remove_sidecars(draft)
+        os.close(descriptor)
+
+
+def remove_sidecars(path: Path) -> None:
+    """Remove what SQLite keeps beside a database."""
+    for ending in SIDECARS:
+        path.with_name(path.name + ending).unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, so that a power cut does not take it away."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync(folder.parent)
+
+
+def sync(folder: Path) -> None:
+    """Have the names of a folder on the disk."""
+    with _descriptor(folder) as descriptor:
+        os.fsync(descriptor)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Let one process at a time make, migrate or replace the files of a folder."""
+    with _descriptor(folder) as descriptor:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _descriptor(folder: Path) -> Iterator[int]:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _claim(draft: Path) -> int:
+    """Return a descriptor of a draft that no other process has, nor has put in place while this one waited."""
+    while True:
+        descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(descriptor), draft.stat()):
+                    return descriptor
+        except BlockingIOError:
+            os.close(descriptor)
+            raise Refused(f"{draft} is being written by another command; wait for that one") from None
+        os.close(descriptor)

@@ -1,0 +1,122 @@
+"""Whether a file is a database of ours that can be used, found out without a change to it."""
+
+import fcntl
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import apsw
+
+from .errors import Refused
+from .refusals import DAMAGED
+
+APPLICATION_ID = 0x53545245  # "STRE"
+MAGIC = b"SQLite format 3\0"
+# https://sqlite.org/fileformat2.html#the_database_header
+HEADER = struct.Struct(">16sH6xI I28xI4xI20xI4x")
+ELSE = "name another file with --database"
+# https://sqlite.org/src/file/src/os.h: the bytes that a connection to a file with a write-ahead log has locked
+SHARED_FIRST, SHARED_SIZE = 0x40000002, 510
+BUSY_TIMEOUT = 10_000  # milliseconds: a server that ends may have a long log to move into its file
+
+
+class Header(NamedTuple):
+    """What the first bytes of a file tell."""
+
+    magic: bytes
+    page_size: int
+    change_counter: int
+    pages: int
+    version: int
+    application_id: int
+    pages_valid_for: int
+
+    @property
+    def size(self) -> int:
+        """Return the bytes that the file has at least, or 0 where the header does not tell."""
+        page_size = 65536 if self.page_size == 1 else self.page_size
+        return self.pages * page_size if self.change_counter == self.pages_valid_for else 0
+
+
+def inspect(path: Path, newest: int) -> Header:
+    """Return the header of a database to work with; raise Refused, in particular where it is damaged or read-only."""
+    header = recognize(path, newest)
+    for place, need, what in ((path, os.R_OK | os.W_OK, "file"), (path.parent, os.W_OK | os.X_OK, "folder")):
+        if not os.access(place, need, effective_ids=True):
+            raise Refused(f"This user may not write the {what} {place}; change its rights, or {ELSE}")
+    _refuse_damaged(path, header)
+    return header
+
+
+def recognize(path: Path, newest: int) -> Header:
+    """Return the header of a database of ours; raise Refused where it is another file or newer, or shows damage."""
+    if not path.is_file():
+        raise Refused(f"{path} is no regular file; {ELSE}")
+    with path.open("rb") as file:
+        start = file.read(HEADER.size)
+    if not start:
+        raise Refused(f"{path} is empty; remove it to begin anew, or restore a backup of it")
+    if len(start) < HEADER.size or not start.startswith(MAGIC):
+        raise Refused(f"{path} is not a SQLite database; {ELSE}")
+    header = Header(*HEADER.unpack(start))
+    if header.application_id != APPLICATION_ID:
+        raise Refused(f"{path} belongs to another program; {ELSE}")
+    refuse_newer(header.version, newest, path)
+    if not header.version:
+        raise Refused(f"{path} {DAMAGED.format('it has no version')}")
+    return header
+
+
+def refuse_newer(version: int, newest: int, path: Path) -> None:
+    """Raise Refused for a version that is yet to come."""
+    if version > newest:
+        raise Refused(f"{path} was written by a newer struere-local; upgrade, or {ELSE}")
+
+
+def has_log(path: Path) -> bool:
+    """Tell whether a write-ahead log with anything in it lies beside a database."""
+    log = path.with_name(f"{path.name}-wal")
+    return log.exists() and log.stat().st_size > 0
+
+
+def in_use(path: Path) -> bool:
+    """Tell whether another process has a database open."""
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, SHARED_SIZE, SHARED_FIRST)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def damages(connection: apsw.Connection, *names: str) -> Iterator[str]:
+    """Yield what SQLite finds wrong with the pages of tables, or of all tables.
+
+    The words of search indexes are not compared with their rows, which takes ten times as long.
+    """
+    tables: list[Any] = [("sqlite_schema",)]
+    tables += connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage").fetchall()
+    for name in names or [name for (name,) in tables]:
+        yield from (str(said) for (said,) in connection.execute(f'PRAGMA quick_check("{name}")') if said != "ok")
+
+
+def _refuse_damaged(path: Path, header: Header) -> None:
+    """Look at the schema; at every page only where the file is cut short but has a log, as a crash may leave it."""
+    size = path.stat().st_size
+    is_short, logged = size < header.size, has_log(path)
+    if is_short and not logged:
+        raise Refused(f"{path} {DAMAGED.format(f'it is cut short, at {size} of {header.size} bytes')}")
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    try:
+        # Closing must not move the log into a file that turns out to be damaged.
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, int(logged))
+        connection.set_busy_timeout(BUSY_TIMEOUT)
+        found = next(damages(connection, *([] if is_short else ["sqlite_schema"])), None)
+    finally:
+        connection.close()
+    if found:
+        raise Refused(f"{path} {DAMAGED.format(found)}")
