@@ -8,10 +8,12 @@ from pathlib import Path
 import click
 
 from ..config import Settings
+from ..parts import assemble
 from ..storage.backup import Progress, back_up
 from ..storage.errors import Refused
 from ..storage.inspection import in_use, inspect
 from ..storage.migrations import MIGRATIONS
+from ..storage.outside import Outside
 from ..storage.refusals import explained
 from ..storage.restore import restore as put_back
 from .options import refuse_missing, setting_options
@@ -29,12 +31,13 @@ def backup(settings: Settings, force: bool, file: Path) -> None:
     """
     path, file = settings["DATABASE"], file.resolve()
     refuse_missing(path)
+    database = assemble(settings, Outside()).database
     with explained(path):
-        inspect(path, len(MIGRATIONS))
+        inspect(database, len(MIGRATIONS))
     with explained(file):
         _refuse_target(path, file, force)
         with _progress("Copying") as progress:
-            back_up(path, file, progress)
+            back_up(database, file, progress)
     click.echo(f"{path} is backed up in {file}; bring it back with: struere-local restore FILE", err=True)
 
 

@@ -6,26 +6,25 @@ from pathlib import Path
 
 import apsw
 
+from .database import Database
 from .errors import Refused
 from .files import remove_sidecars, replacing
-from .inspection import BUSY_TIMEOUT, damages
+from .inspection import damages
 
 Progress = Callable[[int, int], object]  # told the pages that are done, and all of them
 PAGES = 4096  # copied at a time: 16 MiB
 
 
-def back_up(path: Path, target: Path, progress: Progress = lambda done, total: None) -> None:
+def back_up(database: Database, target: Path, progress: Progress = lambda done, total: None) -> None:
     """Copy a database as it is now into a file, in place of the one that is there; raise Refused where it is damaged.
 
     Whoever writes meanwhile goes on, and the write-ahead log grows until the copy is made.
     """
     with replacing(target) as draft:
-        source = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
-        with closing(source):
-            source.set_busy_timeout(BUSY_TIMEOUT)
+        with closing(database.connect(database.path)) as source:
             copy(source, draft, progress)
         with closing(open_unchanging(draft)) as connection:
-            refuse_damages(connection, path)
+            refuse_damages(connection, database.path)
         remove_sidecars(target)
 
 

@@ -75,12 +75,17 @@ class Database:
 
     def open(self, path: Path) -> apsw.Connection:
         """Open a file as every connection is opened, and close it with the others."""
-        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
-        connection.set_busy_timeout(self._busy_timeout)
+        connection = self.connect(path)
         connection.pragma("synchronous", "full")
         connection.pragma("foreign_keys", True)
         connection.create_scalar_function("equality_key", _equality_key, 1, deterministic=True)
         self._connections.add(connection)
+        return connection
+
+    def connect(self, path: Path) -> apsw.Connection:
+        """Open a file and read nothing of it yet; closing it is left to the caller."""
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+        connection.set_busy_timeout(self._busy_timeout)
         return connection
 
     def retokenize(self) -> None:

@@ -4,22 +4,23 @@ import fcntl
 import os
 import struct
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import apsw
 
+from .database import Database
 from .errors import Refused
 from .refusals import DAMAGED
 
 APPLICATION_ID = 0x53545245  # "STRE"
 MAGIC = b"SQLite format 3\0"
 # https://sqlite.org/fileformat2.html#the_database_header
-HEADER = struct.Struct(">16sH6xI I28xI4xI20xI4x")
+HEADER = struct.Struct(">16sH6xI I20xI4xIII20xI4x")
 ELSE = "name another file with --database"
 # https://sqlite.org/src/file/src/os.h: the bytes that a connection to a file with a write-ahead log has locked
 SHARED_FIRST, SHARED_SIZE = 0x40000002, 510
-BUSY_TIMEOUT = 10_000  # milliseconds: a server that ends may have a long log to move into its file
 
 
 class Header(NamedTuple):
@@ -29,7 +30,9 @@ class Header(NamedTuple):
     page_size: int
     change_counter: int
     pages: int
+    largest_root: int
     version: int
+    incremental_vacuum: int
     application_id: int
     pages_valid_for: int
 
@@ -40,14 +43,14 @@ class Header(NamedTuple):
         return self.pages * page_size if self.change_counter == self.pages_valid_for else 0
 
 
-def inspect(path: Path, newest: int) -> Header:
-    """Return the header of a database to work with; raise Refused, in particular where it is damaged or read-only."""
+def inspect(database: Database, newest: int) -> None:
+    """Raise Refused where a database cannot be worked with: another file, newer, damaged or read-only."""
+    path = database.path
     header = recognize(path, newest)
     for place, need, what in ((path, os.R_OK | os.W_OK, "file"), (path.parent, os.W_OK | os.X_OK, "folder")):
         if not os.access(place, need, effective_ids=True):
             raise Refused(f"This user may not write the {what} {place}; change its rights, or {ELSE}")
-    _refuse_damaged(path, header)
-    return header
+    _refuse_damaged(database, header)
 
 
 def recognize(path: Path, newest: int) -> Header:
@@ -64,8 +67,8 @@ def recognize(path: Path, newest: int) -> Header:
     if header.application_id != APPLICATION_ID:
         raise Refused(f"{path} belongs to another program; {ELSE}")
     refuse_newer(header.version, newest, path)
-    if not header.version:
-        raise Refused(f"{path} {DAMAGED.format('it has no version')}")
+    if not header.version or (header.incremental_vacuum and not header.largest_root):
+        raise Refused(f"{path} {DAMAGED.format('its header contradicts itself')}")
     return header
 
 
@@ -83,14 +86,8 @@ def has_log(path: Path) -> bool:
 
 def in_use(path: Path) -> bool:
     """Tell whether another process has a database open."""
-    descriptor = os.open(path, os.O_RDWR)
-    try:
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, SHARED_SIZE, SHARED_FIRST)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+    with _alone(path) as alone:
+        return not alone
 
 
 def damages(connection: apsw.Connection, *names: str) -> Iterator[str]:
@@ -104,19 +101,44 @@ def damages(connection: apsw.Connection, *names: str) -> Iterator[str]:
         yield from (str(said) for (said,) in connection.execute(f'PRAGMA quick_check("{name}")') if said != "ok")
 
 
-def _refuse_damaged(path: Path, header: Header) -> None:
+def _refuse_damaged(database: Database, header: Header) -> None:
     """Look at the schema; at every page only where the file is cut short but has a log, as a crash may leave it."""
+    path = database.path
     size = path.stat().st_size
     is_short, logged = size < header.size, has_log(path)
     if is_short and not logged:
         raise Refused(f"{path} {DAMAGED.format(f'it is cut short, at {size} of {header.size} bytes')}")
-    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
     try:
-        # Closing must not move the log into a file that turns out to be damaged.
-        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, int(logged))
-        connection.set_busy_timeout(BUSY_TIMEOUT)
-        found = next(damages(connection, *([] if is_short else ["sqlite_schema"])), None)
-    finally:
-        connection.close()
+        with closing(database.connect(path)) as connection:
+            # Closing must not move the log into a file that turns out to be damaged.
+            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, int(logged))
+            found = next(damages(connection, *([] if is_short else ["sqlite_schema"])), None)
+            found = found or ("its format is read-only" if connection.readonly("main") else None)
+    except apsw.Error:
+        if not logged:
+            _sweep(path)
+        raise
     if found:
         raise Refused(f"{path} {DAMAGED.format(found)}")
+
+
+def _sweep(path: Path) -> None:
+    """Take away the empty files that SQLite leaves beside a database where a full disk lets it make no whole ones."""
+    with _alone(path) as alone:
+        for ending in ("-wal", "-shm") if alone else ():
+            path.with_name(path.name + ending).unlink(missing_ok=True)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[bool]:
+    """Tell whether no other process has a database open; if so, none can open it meanwhile."""
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, SHARED_SIZE, SHARED_FIRST)
+        alone = True
+    except BlockingIOError:
+        alone = False
+    try:
+        yield alone
+    finally:
+        os.close(descriptor)

@@ -32,7 +32,7 @@ def prepare(database: Database, tell: Tell = lambda sentence: None) -> None:
         with locked(path.parent):
             if not path.exists():
                 _create(database)
-            inspect(path, len(MIGRATIONS))
+            inspect(database, len(MIGRATIONS))
             try:
                 if database.connection.pragma("user_version") != len(MIGRATIONS):
                     _migrate(database, tell)
@@ -47,8 +47,9 @@ def _create(database: Database) -> None:
         try:
             connection.pragma("application_id", APPLICATION_ID)
             connection.pragma("journal_mode", "wal")
-            with connection:
-                _apply(connection)
+            connection.execute("BEGIN")
+            _apply(connection)
+            connection.execute("COMMIT")
         finally:
             connection.close()
 
@@ -57,16 +58,17 @@ def _migrate(database: Database, tell: Tell) -> None:
     with database.transaction() as connection:
         version = connection.pragma("user_version")
         refuse_newer(version, len(MIGRATIONS), database.path)
-        with _kept(database.path, tell):
+        with _kept(database, tell):
             _apply(connection)
 
 
 @contextmanager
-def _kept(path: Path, tell: Tell) -> Iterator[None]:
+def _kept(database: Database, tell: Tell) -> Iterator[None]:
     """Copy a file that nobody else can write to; the copy stays unless the migration fails, which changes nothing."""
+    path = database.path
     kept = path.with_name(f"{path.name}.before-{len(MIGRATIONS)}")
     tell(f"{path} becomes version {len(MIGRATIONS)}; as it was it stays in {kept}")
-    back_up(path, kept)
+    back_up(database, kept)
     try:
         yield
     except BaseException:

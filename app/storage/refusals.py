@@ -29,7 +29,9 @@ def sentence(path: Path, error: OSError | apsw.Error) -> str:
     if isinstance(error, OSError):
         said = f"{error.filename or path}: {error.strerror}"
     number = error.errno if isinstance(error, OSError) else None
-    if isinstance(error, apsw.FullError) or number in FULL:
+    # https://sqlite.org/rescode.html#ioerr_shmsize: no room for the shared memory beside the file
+    no_memory = getattr(error, "extendedresult", None) == apsw.SQLITE_IOERR_SHMSIZE
+    if isinstance(error, apsw.FullError) or number in FULL or no_memory:
         return f"{path} cannot be written, since its disk is full; make room on it"
     if isinstance(error, apsw.ReadOnlyError | apsw.CantOpenError) or number in FORBIDDEN:
         return f"{path} cannot be used ({said}); give this user the right to write it and its folder"
