@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -38,7 +39,7 @@ def backup(settings: Settings, force: bool, file: Path) -> None:
         _refuse_target(path, file, force)
         with _progress("Copying") as progress:
             back_up(database, file, progress)
-    click.echo(f"{path} is backed up in {file}; bring it back with: struere-local restore FILE", err=True)
+    click.echo(f"{path} is backed up in {file}; bring it back with: struere-local restore {quote(str(file))}", err=True)
 
 
 @click.command()

@@ -34,13 +34,16 @@ def copy(source: apsw.Connection, draft: Path, progress: Progress) -> None:
         # Half of a draft is of no use, and a whole one is synced when it is done.
         target.pragma("journal_mode", "off")
         target.pragma("synchronous", "off")
-        source.execute("BEGIN")
-        source.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # the reader's moment
-        with target.backup("main", source, "main") as backup:
-            while not backup.done:
-                backup.step(PAGES)
-                progress(backup.page_count - backup.remaining, backup.page_count)
-        source.execute("COMMIT")
+        try:
+            source.execute("BEGIN")
+            source.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # the reader's moment
+            with target.backup("main", source, "main") as backup:
+                while not backup.done:
+                    backup.step(PAGES)
+                    progress(backup.page_count - backup.remaining, backup.page_count)
+            source.execute("COMMIT")
+        except (apsw.CorruptError, apsw.NotADBError) as error:
+            raise _damaged(Path(source.filename), str(error)) from error
 
 
 def open_unchanging(path: Path) -> apsw.Connection:
@@ -56,4 +59,8 @@ def refuse_damages(connection: apsw.Connection, path: Path) -> None:
     except apsw.Error as error:
         found = str(error)
     if found:
-        raise Refused(f"{path} is damaged ({found}) and its copy not kept; look at it with: struere-local check")
+        raise _damaged(path, found)
+
+
+def _damaged(path: Path, found: str) -> Refused:
+    return Refused(f"{path} is damaged ({found}) and not copied; look at it with: struere-local check --database FILE")

@@ -71,8 +71,10 @@ def _set_aside(path: Path) -> Path | None:
 
 def _move_log(path: Path) -> None:
     """Move a write-ahead log into its database, as SQLite does when the last connection is closed."""
-    with suppress(apsw.Error), closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)) as connection:
-        connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+    with suppress(Refused, apsw.Error):
+        recognize(path, len(MIGRATIONS))  # SQLite would throw away the log of a file that is none
+        with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
 
 
 def _numbered(path: Path, number: int) -> Path:
