@@ -45,7 +45,7 @@ def backup(settings: Settings, force: bool, file: Path) -> None:
 @click.command()
 @setting_options("DATABASE")
 @click.option("--force", is_flag=True, help="Replace a database that is there; it is kept under another name.")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path))
 def restore(settings: Settings, force: bool, file: Path) -> None:
     """Make a FILE that backup wrote the database again.
 

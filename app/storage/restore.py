@@ -25,6 +25,8 @@ def restore(file: Path, path: Path, force: bool, progress: Progress = lambda don
         raise Refused(f"{file} is the database itself; name a backup of it")
     refuse_network(path)
     with explained(file):
+        if not file.exists():
+            raise Refused(f"There is no file {file}; name a backup")
         recognize(file, len(MIGRATIONS))
     if has_log(file):
         raise Refused(f"{file} is a database with a write-ahead log; copy it with: struere-local backup")

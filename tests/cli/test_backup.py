@@ -11,7 +11,7 @@ import pytest
 from app.storage.migrations import MIGRATIONS
 from tests.faults.starts import contents
 
-from .conftest import Run, assert_misused, assert_refused
+from .conftest import Run, assert_refused
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ def test_a_backup_needs_a_database(struere_local: Run, folder: Path) -> None:
 
 
 def test_a_restore_needs_a_backup(struere_local: Run, folder: Path) -> None:
-    assert_misused(struere_local("restore", "nowhere"), "'nowhere' does not exist")
+    assert_refused(struere_local("restore", "nowhere"), f"There is no file {folder}/nowhere; name a backup")
     assert list(folder.iterdir()) == []
 
 

@@ -4,6 +4,8 @@ import hashlib
 import os
 import stat
 import subprocess
+import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,13 +32,35 @@ class Ended(NamedTuple):
 
 def attempt(command: Sequence[str], variables: Mapping[str, str], cwd: Path, watched: Path) -> Ended:
     """Run a command to its end and compare a folder with what it was."""
-    before, started = contents(watched), time.monotonic()
-    ended = subprocess.run(
-        command, cwd=cwd, env=environment(variables), capture_output=True, text=True, timeout=PATIENCE, check=False
-    )
-    took, after = time.monotonic() - started, contents(watched)
+    before = contents(watched)
+    code, output, errors, seconds = timed(command, variables, cwd)
+    after = contents(watched)
     changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
-    return Ended(ended.returncode, ended.stdout, ended.stderr, took, changed)
+    return Ended(code, output, errors, seconds, changed)
+
+
+def timed(command: Sequence[str | Path], variables: Mapping[str, str], cwd: Path) -> tuple[int, str, str, float]:
+    """Run a command to its end; return its code, output, errors and seconds.
+
+    They are those of a clock without those in which the process could run, but others had the processors.
+    """
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+        started = time.monotonic()
+        with subprocess.Popen(command, cwd=cwd, env=environment(variables), stdout=output, stderr=errors) as process:
+            watch = threading.Timer(PATIENCE, process.kill)
+            watch.start()
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+            seconds = time.monotonic() - started - kept_waiting(process.pid)
+            watch.cancel()
+        output.seek(0)
+        errors.seek(0)
+        return process.returncode, output.read(), errors.read(), seconds
+
+
+def kept_waiting(pid: int) -> float:
+    """Return the seconds that a process has waited for a processor: https://docs.kernel.org/scheduler/sched-stats.html"""
+    statistics = Path(f"/proc/{pid}/schedstat")
+    return int(statistics.read_text().split()[1]) / 1e9 if statistics.exists() else 0.0
 
 
 def contents(folder: Path) -> dict[str, str]:
