@@ -64,16 +64,17 @@ def kept_waiting(pid: int) -> float:
 
 
 def contents(folder: Path) -> dict[str, str]:
-    """Return the mode of everything in a folder, with the SHA-256 of each file but SQLite's shared memory."""
+    """Return the mode of everything in a folder, with what tells whether a file has changed."""
     return {str(path): f"{path.lstat().st_mode:o} {digest(path)}" for path in [folder, *sorted(folder.rglob("*"))]}
 
 
 def digest(path: Path) -> str:
-    return (
-        hashlib.sha256(path.read_bytes()).hexdigest()
-        if stat.S_ISREG(path.lstat().st_mode) and not path.name.endswith("-shm")
-        else ""
-    )
+    """Return a file's SHA-256, or its size and time where it cannot be read; nothing of SQLite's shared memory."""
+    if not stat.S_ISREG(path.lstat().st_mode) or path.name.endswith("-shm"):
+        return ""
+    if not os.access(path, os.R_OK):
+        return f"{path.stat().st_size} bytes at {path.stat().st_mtime_ns}"
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def bound_by_rights(command: Sequence[str]) -> list[str]:

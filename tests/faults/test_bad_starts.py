@@ -203,6 +203,7 @@ def start_mounted(kind: str, start: str, path: Path, checkout: Path) -> Ended:
 
 
 @can_mount
+@pytest.mark.skipif(not os.access("/dev/fuse", os.R_OK | os.W_OK), reason="this system has no FUSE for this user")
 @pytest.mark.parametrize("start", ["serve", "gunicorn wsgi:app"])
 def test_a_bad_start_is_refused_on_a_network_file_system(start: str, path: Path, checkout: Path) -> None:
     path.unlink()

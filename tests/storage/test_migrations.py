@@ -66,6 +66,10 @@ def test_a_migration_keeps_what_is_there(
     assert slugs(migrated) == ["acme"]
     assert migrated.connection.pragma("user_version") == VERSION + 2
     assert list(migrated.connection.execute("SELECT * FROM one, two")) == []
+    kept = Database(migrated.path.with_name(f"struere.db.before-{VERSION + 2}"), 0, TOKENIZER)
+    assert slugs(kept) == ["acme"]
+    assert kept.connection.pragma("user_version") == VERSION
+    kept.close()
 
 
 def test_a_migration_that_fails_changes_nothing(
@@ -76,6 +80,8 @@ def test_a_migration_that_fails_changes_nothing(
         prepare(database)
     assert database.connection.pragma("user_version") == VERSION
     assert not database.connection.table_exists("main", "one")
+    database.close()
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_a_first_migration_that_fails_leaves_no_file(
