@@ -4,14 +4,18 @@ import os
 import shutil
 import stat
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
+import apsw
 import pytest
 
 from app.storage.migrations import MIGRATIONS
 from tests.faults.starts import contents
 
 from .conftest import Run, assert_refused
+
+IMMUTABLE = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
 
 
 @pytest.fixture
@@ -46,8 +50,8 @@ def test_a_backup_replaces_a_file_only_when_told_to(struere_local: Run, file: Pa
     assert_refused(struere_local("backup", "kept"), f"{file} exists; name another file, or replace it with --force")
     assert file.read_text() == "old"
     assert struere_local("backup", "--force", "kept").code == 0
-    assert struere_local("check", "--database", "kept").code == 0
     assert not file.with_name("kept-wal").exists()
+    assert struere_local("check", "--database", "kept").code == 0
 
 
 def test_a_restored_database_is_that_of_the_backup(struere_local: Run, path: Path, file: Path) -> None:
@@ -81,9 +85,11 @@ def test_a_restore_replaces_a_database_only_when_told_to_and_keeps_each(
 
 
 def damaged_page(file: Path) -> None:
+    """Damage a page of a table; the schema is sound."""
+    with closing(apsw.Connection(f"{file.as_uri()}?immutable=1", flags=IMMUTABLE)) as connection:
+        page: int = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'organization'").get
     content = bytearray(file.read_bytes())
-    for page in range(8192, len(content), 4096):
-        content[page : page + 200] = os.urandom(200)
+    content[(page - 1) * 4096 : (page - 1) * 4096 + 200] = os.urandom(200)
     file.write_bytes(content)
 
 
