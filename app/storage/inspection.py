@@ -98,7 +98,9 @@ def damages(connection: apsw.Connection, *names: str) -> Iterator[str]:
     tables: list[Any] = [("sqlite_schema",)]
     tables += connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage").fetchall()
     for name in names or [name for (name,) in tables]:
-        yield from (str(said) for (said,) in connection.execute(f'PRAGMA quick_check("{name}")') if said != "ok")
+        for (said,) in connection.execute(f'PRAGMA quick_check("{name}")'):
+            if said != "ok":
+                yield " ".join(str(said).removeprefix("*** in database main ***").split())
 
 
 def _refuse_damaged(database: Database, header: Header) -> None:
