@@ -80,8 +80,10 @@ def refuse_newer(version: int, newest: int, path: Path) -> None:
 
 def has_log(path: Path) -> bool:
     """Tell whether a write-ahead log with anything in it lies beside a database."""
-    log = path.with_name(f"{path.name}-wal")
-    return log.exists() and log.stat().st_size > 0
+    try:
+        return path.with_name(f"{path.name}-wal").stat().st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def in_use(path: Path) -> bool:
@@ -106,8 +108,10 @@ def damages(connection: apsw.Connection, *names: str) -> Iterator[str]:
 def _refuse_damaged(database: Database, header: Header) -> None:
     """Look at the schema; at every page only where the file is cut short but has a log, as a crash may leave it."""
     path = database.path
+    # In this order: a server moves its log into the file before it takes it away.
+    logged = has_log(path)
     size = path.stat().st_size
-    is_short, logged = size < header.size, has_log(path)
+    is_short = size < header.size
     if is_short and not logged:
         raise Refused(f"{path} {DAMAGED.format(f'it is cut short, at {size} of {header.size} bytes')}")
     try:

@@ -27,6 +27,7 @@ from app.storage.check import problems
 from app.storage.database import Database
 from app.storage.documents import Document
 from app.storage.entity_types import Definition, EntityTypes
+from app.storage.inspection import has_log
 from app.storage.migrations import prepare
 from app.storage.organizations import Environment, ensure_organization
 from app.storage.outside import Outside
@@ -248,13 +249,6 @@ def test_a_killed_restore_leaves_the_old_database_or_the_new_one(large: Path, tm
     kill_restores(large, tmp_path)
 
 
-def has_content(file: Path) -> bool:
-    try:
-        return file.stat().st_size > 0
-    except FileNotFoundError:
-        return False
-
-
 def kill_imports(folder: Path, command: Path = COMMAND) -> None:
     """Hold an import that was killed to having stored all lines or none."""
     path, lines = folder / "struere.db", folder / "lines"
@@ -265,7 +259,7 @@ def kill_imports(folder: Path, command: Path = COMMAND) -> None:
     before, kills = counts(path), 0
     for delay in delays(rounds(5, 60)):
         words = [command, "import", "--database", path, lines]
-        kills += killed(words, folder, lambda: has_content(path.with_name("struere.db-wal")), delay)
+        kills += killed(words, folder, lambda: has_log(path), delay)
         after = counts(path)
         assert len(after) - len(before) in (0, LINES)
         before = after
