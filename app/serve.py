@@ -42,9 +42,7 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen(2048)
     except OSError as error:
         busy = error.errno in (errno.EADDRINUSE, errno.EACCES)
-        remedy = (
-            "name another with --port or STRUERE_PORT, or 0 for any free one" if busy else "name another with --host"
-        )
+        remedy = "--port or STRUERE_PORT, or 0 for any free one" if busy else "--host"
         raise Refused(f"Cannot listen on {host}:{port}: {error.strerror}; name another with {remedy}") from None
     return listener
 
