@@ -18,7 +18,8 @@ from .storage.rate_counters import SharedStorage
 from .storage.search_index import words
 
 PREFIX = "STRUERE_"
-MAXIMUM_RATE = 1_000_000  # requests; each has 8 bytes in the file that counts them
+MAXIMUM_RATE = 1_000_000  # requests; each that counts has 8 bytes in the file that counts them
+LONGEST_WINDOW = 366 * 86_400  # seconds
 SWITCHES = {word: word in ("on", "yes", "true", "1") for word in ("on", "off", "yes", "no", "true", "false", "1", "0")}
 
 
@@ -98,8 +99,8 @@ def rate(text: str) -> str:
         items = limits.parse_many(written)
     except ValueError:
         items = []
-    if len(items) != 1 or not 1 <= items[0].amount <= MAXIMUM_RATE or items[0].get_expiry() < 1:
-        raise ValueError(f"it must be a rate such as 60/minute, of at most {MAXIMUM_RATE} requests, or off")
+    if len(items) != 1 or not 1 <= items[0].amount <= MAXIMUM_RATE or not 1 <= items[0].get_expiry() <= LONGEST_WINDOW:
+        raise ValueError(f"it must be a rate such as 60/minute, of at most {MAXIMUM_RATE} requests in a year, or off")
     return written
 
 

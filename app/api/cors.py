@@ -17,4 +17,4 @@ def register(app: Flask) -> None:
 def _answer_preflight() -> Response | None:
     """Answer for routes that there are not as well: a page is to see their 404, not a network error."""
     is_preflight = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
-    return Response() if is_preflight and is_data_api() else None
+    return Response(status=204) if is_preflight and is_data_api() else None

@@ -12,23 +12,42 @@ from flask import Flask, g
 from flask_limiter import Limiter
 from limits import RateLimitItem, parse
 from limits.errors import StorageError
-from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter, RateLimiter
 
 from ..storage.api_keys import ApiKey
+from ..storage.counters import MemoryCounters
 from ..storage.outside import Outside
-from ..storage.rate_counters import SharedStorage
+from ..storage.rate_counters import ExactStorage
 from .errors import RateLimited
 
 BESIDE_THE_DATA = "shared://"
-IN_TROUBLE_FOR = 1_000  # milliseconds until a storage that failed is asked again: it may take long to fail
+IN_TROUBLE_FOR = 5_000  # milliseconds until a storage that failed is asked again: it may take long to fail
 LOGGED_EVERY = 60_000  # milliseconds
 
 
-class Place(NamedTuple):
-    """A place among the requests of a key or an organization; a request spends one of each."""
+class Rate(RateLimitItem):
+    """So many requests in so many seconds; what is counted is no one rate's, and stays when another is set."""
 
-    rate: RateLimitItem
+    __slots__ = ("_seconds",)
+
+    def __init__(self, amount: int, seconds: int) -> None:
+        """Take the number of requests, and the window in seconds."""
+        super().__init__(amount)
+        self._seconds = seconds
+
+    def get_expiry(self) -> int:
+        """Return the window in seconds."""
+        return self._seconds
+
+    def key_for(self, *identifiers: object) -> str:
+        """Return the name of a counter."""
+        return "/".join(map(str, identifiers))
+
+
+class Limit(NamedTuple):
+    """A rate and whom it is for; a request counts towards the limit of its key and of its organization."""
+
+    rate: Rate
     scope: str
     identifier: str
 
@@ -48,7 +67,7 @@ def register(app: Flask, outside: Outside) -> None:
     @app.before_request
     def count_request() -> None:
         if g.caller is not None:
-            counting.spend(places(app.config, g.caller.key))
+            counting.hit(limits_of(app.config, g.caller.key))
 
 
 def storage_of(settings: Mapping[str, Any], outside: Outside) -> tuple[str, dict[str, Any]]:
@@ -60,13 +79,13 @@ def storage_of(settings: Mapping[str, Any], outside: Outside) -> tuple[str, dict
     return address, {"wrap_exceptions": True, **own}
 
 
-def places(settings: Mapping[str, Any], key: ApiKey) -> list[Place]:
-    """Return the places that a request of a key spends, the key's first."""
+def limits_of(settings: Mapping[str, Any], key: ApiKey) -> list[Limit]:
+    """Return the limits of a request of a key, the key's own first."""
     scopes = (
         (key.limit or settings["LIMIT_PER_KEY"], "key", key.id),
         (settings["LIMIT_PER_ORGANIZATION"], "organization", str(key.environment.organization_id)),
     )
-    return [Place(_parsed(rate), scope, identifier) for rate, scope, identifier in scopes if rate != "off"]
+    return [Limit(_parsed(rate), scope, identifier) for rate, scope, identifier in scopes if rate != "off"]
 
 
 class Counting:
@@ -76,30 +95,29 @@ class Counting:
         """Take what counts by the storage, whose trouble must be a StorageError or an OSError."""
         self._limiter = limiter
         # What the shared storage counts under one lock costs half, and nobody comes in between.
-        self._held = limiter.storage.held if isinstance(limiter.storage, SharedStorage) else nullcontext
+        self._held = limiter.storage.held if isinstance(limiter.storage, ExactStorage) else nullcontext
         self._outside = outside
         self._logger = logger
-        self._memory = MovingWindowRateLimiter(MemoryStorage())
+        self._memory = MovingWindowRateLimiter(ExactStorage(MemoryCounters(), outside))
         self._failed_at = self._logged_at = -LOGGED_EVERY
 
-    def spend(self, places: Sequence[Place]) -> None:
-        """Spend places; raise RateLimited by the first that is not to be had."""
-        free_at = self._spend(places)
+    def hit(self, limits: Sequence[Limit]) -> None:
+        """Count a request; raise RateLimited by the first limit that refuses it."""
+        free_at = self._free_at(limits)
         if free_at is not None:
             now = self._outside.now()
-            # Of seconds as a double more than the milliseconds is noise.
-            retry_at = max(now, math.ceil(round(free_at * 1000, 2)))
+            retry_at = max(now, milliseconds(free_at))
             raise RateLimited(retry_at, max(1, math.ceil((retry_at - now) / 1000)))
 
-    def _spend(self, places: Sequence[Place]) -> float | None:
+    def _free_at(self, limits: Sequence[Limit]) -> float | None:
         # The clock may be set back, so nothing is later than now for long.
         if not 0 <= self._outside.now() - self._failed_at < IN_TROUBLE_FOR:
             try:
                 with self._held():
-                    return _spend(self._limiter, places)
+                    return _free_at(self._limiter, limits)
             except (StorageError, OSError) as error:
                 self._note(error)
-        return _spend(self._memory, places)
+        return _free_at(self._memory, limits)
 
     def _note(self, error: Exception) -> None:
         self._failed_at = self._outside.now()
@@ -108,17 +126,23 @@ class Counting:
             self._logger.warning("Requests are counted by each worker for itself, because of trouble: %s", error)
 
 
-def _spend(limiter: RateLimiter, places: Sequence[Place]) -> float | None:
-    """Spend places, or return the time in Unix seconds at which all are free."""
-    if all(limiter.hit(*place) for place in places):
+def milliseconds(seconds: float) -> int:
+    """Return a time in Unix milliseconds, none too early; of its seconds as a double the rest is noise."""
+    return math.ceil(round(seconds * 1000, 2))
+
+
+def _free_at(limiter: RateLimiter, limits: Sequence[Limit]) -> float | None:
+    """Count a request, or return when one is admitted, in Unix seconds."""
+    if all(limiter.hit(*limit) for limit in limits):
         return None
-    windows = [limiter.get_window_stats(*place) for place in places]
+    windows = [limiter.get_window_stats(*limit) for limit in limits]
     return max((window.reset_time for window in windows if window.remaining < 1), default=0)
 
 
 @functools.cache
-def _parsed(rate: str) -> RateLimitItem:
-    return parse(rate)
+def _parsed(rate: str) -> Rate:
+    item = parse(rate)
+    return Rate(item.amount, item.get_expiry())
 
 
 def _no_key() -> str:

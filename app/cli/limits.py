@@ -1,7 +1,6 @@
 """struere-local limits: how many requests each API key has left, and how to give them back."""
 
 import json
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,11 +8,13 @@ import click
 from limits.storage import storage_from_string
 from limits.strategies import MovingWindowRateLimiter, RateLimiter
 
-from ..api.limits import Place, places, storage_of
+from ..api.limits import Limit, Rate, limits_of, milliseconds, storage_of
 from ..config import Settings
 from ..storage.api_keys import ApiKey
 from ..storage.errors import ApiKeyNotFound, Refused
 from .options import Workspace, echo_table, json_option, open_workspace, setting_options, written_time
+
+UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 
 
 @click.group()
@@ -28,7 +29,8 @@ def limits() -> None:
 def show(settings: Settings, key_id: str | None, as_json: bool) -> None:
     """Show how many requests each key has left.
 
-    Every API key that works is shown, and the organization; with the id of a KEY, as keys list tells it, only that key.
+    Every API key that works is shown, and the organization; with the id of a KEY, as keys list tells it, only that key
+    and the organization. The limits are those of this command's settings, which may be others than a server's.
     """
     workspace = open_workspace(settings, create=False)
     limiter = _limiter(settings, workspace)
@@ -58,9 +60,9 @@ def reset(settings: Settings, key_id: str | None, everything: bool) -> None:
         click.echo("Reset all rate limits.")
         return
     for key in _keys(workspace, key_id):
-        for place in places(settings, key):
-            if place.scope == "key":
-                limiter.clear(*place)
+        for limit in limits_of(settings, key):
+            if limit.scope == "key":
+                limiter.clear(*limit)
         click.echo(f"Reset the rate limit of {key.id} ({key.name}).")
 
 
@@ -85,9 +87,9 @@ def _keys(workspace: Workspace, key_id: str | None) -> list[ApiKey]:
 
 
 def _rows(settings: Settings, limiter: RateLimiter, keys: list[ApiKey]) -> Iterator[dict[str, Any]]:
-    organization: Place | None = None
+    organization: Limit | None = None
     for key in keys:
-        by_scope = {place.scope: place for place in places(settings, key)}
+        by_scope = {limit.scope: limit for limit in limits_of(settings, key)}
         organization = by_scope.get("organization")
         yield {"scope": "key", "id": key.id, "name": key.name, **_state(limiter, by_scope.get("key"))}
     if keys:
@@ -95,16 +97,21 @@ def _rows(settings: Settings, limiter: RateLimiter, keys: list[ApiKey]) -> Itera
         yield {"scope": "organization", "id": name, "name": None, **_state(limiter, organization)}
 
 
-def _state(limiter: RateLimiter, place: Place | None) -> dict[str, Any]:
+def _state(limiter: RateLimiter, limit: Limit | None) -> dict[str, Any]:
     """Return a limit and what is used and left of it; freeAt is in Unix milliseconds."""
-    if place is None:
+    if limit is None:
         return {"limit": "off", "used": None, "left": None, "freeAt": None}
-    window = limiter.get_window_stats(*place)
+    window, rate = limiter.get_window_stats(*limit), limit.rate
     left = max(0, window.remaining)
-    free_at = None if left else math.ceil(round(window.reset_time * 1000, 2))
-    rate, times = place.rate, place.rate.multiples
-    written = f"{rate.amount}/{times if times > 1 else ''}{rate.GRANULARITY.name}"
-    return {"limit": written, "used": rate.amount - left, "left": left, "freeAt": free_at}
+    free_at = None if left else milliseconds(window.reset_time)
+    return {"limit": _written(rate), "used": rate.amount - window.remaining, "left": left, "freeAt": free_at}
+
+
+def _written(rate: Rate) -> str:
+    """Return a rate as a setting has it, in the largest unit that goes."""
+    name, seconds = next((name, each) for name, each in UNITS if not rate.get_expiry() % each)
+    times = rate.get_expiry() // seconds
+    return f"{rate.amount}/{times if times > 1 else ''}{name}"
 
 
 def _cells(freeAt: int | None, **row: Any) -> tuple[str, ...]:  # noqa: N803, a name of the JSON

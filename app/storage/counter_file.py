@@ -1,7 +1,6 @@
 """Counters in a memory-mapped file that the processes of one machine change under one lock.
 
-The file is a header and records, appended once and then changed in place; whoever finds no room for another moves what
-still counts to a new file of the same name. Nothing is synced to the disk: counters outlive processes, not the machine.
+Nothing is synced to the disk: the file outlives every process, and not the machine.
 """
 
 import fcntl
@@ -11,42 +10,48 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
 
-from .counter_ring import WORD, Ring, new_record
+from .counter_table import MAGIC, WORD, Table, new_table
+from .counters import Counters
+from .outside import Deadline
 
-MAGIC = int.from_bytes(b"STRECNT1", "little")
-MAGIC_AT, END_AT, HEADER = range(3)  # in words; END is where the next record goes
-SMALLEST = 64 * 1024  # bytes of a new file
-ATTEMPTS, PAUSE = 5_000, 0.0001  # to get the lock, which is held for microseconds; the pause is in seconds
+PATIENCE, PAUSE = 2_000, 0.0001  # milliseconds to wait for the lock, held for microseconds; seconds between attempts
+EMPTY = new_table().content
 
 logger = logging.getLogger(__name__)
-never = threading.Event()
-files: weakref.WeakSet["CounterFile"] = weakref.WeakSet()
+files: weakref.WeakSet["FileCounters"] = weakref.WeakSet()
 
 
-class CounterFile:
-    """Counters by name; use them inside `with`, which holds the lock and may be nested. Trouble is an OSError."""
+class FileCounters(Counters):
+    """Counters of all processes that name one file; trouble with it is an OSError."""
 
     def __init__(self, path: Path) -> None:
         """Remember where the file is; each process opens it on first use."""
-        self._path = path
-        self._reset()
+        self._path = path.resolve()
+        self._name = str(self._path)
+        self._descriptor = -1
+        self.reset()
         files.add(self)
+
+    def reset(self) -> None:
+        """Begin without a file, as after a fork: the lock on what the parent has open would be the child's as well."""
+        self._forget()
+        self._lock = threading.RLock()
+        self._depth = 0
 
     def __enter__(self) -> Self:
         """Lock the counters, and open or make the file if need be."""
-        if not self._turn.acquire(timeout=ATTEMPTS * PAUSE):
+        if not self._lock.acquire(timeout=PATIENCE / 1000):
             raise TimeoutError(f"{self._path} is locked")
         try:
             if not self._depth:
-                self._lock()
+                self._open_locked()
             self._depth += 1
         except BaseException:
             self._close()
-            self._turn.release()
+            self._lock.release()
             raise
         return self
 
@@ -55,168 +60,121 @@ class CounterFile:
         self._depth -= 1
         if not self._depth:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
-        self._turn.release()
+        self._lock.release()
 
     def __del__(self) -> None:
         """Close the file."""
         self._close()
 
-    def find(self, name: str, now: int) -> Ring | None:
-        """Return a counter, if it is there; now is in Unix milliseconds."""
-        ring = self._rings.get(name)
-        if ring is not None:
-            ring.set_back(now)
-        return ring
-
-    def ring(self, name: str, places: int, now: int) -> Ring:
-        """Return a counter with at least as many places, made or enlarged if need be."""
-        old = self.find(name, now)
-        if old is not None and old.places >= places:
-            return old
-        record = new_record(name, places)
-        if self._words[END_AT] + len(record) // WORD > len(self._words):
-            self._move([ring for ring in self._rings.values() if ring.is_live(now)], len(record))
-            old = self._rings.get(name)
-        new = self._append(record)
-        if old is not None:
-            for number in old.kept:
-                new.add(old.time(number))
-        return new
-
-    def clear(self) -> int:
-        """Forget every counter and return how many there were."""
-        count = len(self._rings)
-        self._move([], 0)
-        return count
-
-    def _reset(self) -> None:
-        """Begin without a file, as after a fork: the lock on what the parent has open would be the child's as well."""
-        self._turn = threading.RLock()
-        self._depth = 0
-        self._descriptor = -1
-
-    def _lock(self) -> None:
-        """Lock the file that is now under the path; another process may have moved the counters to a new one."""
-        for _ in range(ATTEMPTS):
-            if self._descriptor < 0:
-                self._open()
+    def _open_locked(self) -> None:
+        """Lock and map what the path names; what was removed is made again with its counters."""
+        if self._descriptor >= 0:
             _flock(self._descriptor, self._path)
-            if self._is_current():
-                self._read_records()
+            if self._is_in_place():
                 return
-            self._close()
-        raise OSError(f"{self._path} changes all the time")
-
-    def _is_current(self) -> bool:
-        """Tell whether the file is whole and in its place; one that was removed is made again with its counters."""
-        found = os.fstat(self._descriptor)
-        if found.st_nlink and found.st_size == self._size:
-            return True
-        if not found.st_nlink and not self._path.exists():
-            self._read_records()
-            self._move(self._rings.values(), 0)
-            return True
-        return False
-
-    def _open(self) -> None:
+        kept = self._kept()
+        self._close()
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             _flock(descriptor, self._path)
-            size = os.fstat(descriptor).st_size
-            if size < SMALLEST or size % WORD:
-                _write(descriptor, [], 0)
+            self._fill(descriptor, kept)
             self._adopt(descriptor)
         except BaseException:
             os.close(descriptor)
             raise
 
-    def _adopt(self, descriptor: int) -> None:
-        """Map a file that is locked, in place of the one before."""
+    def _kept(self) -> bytes:
+        """Return the content of the file that was open, unless it was cut short, when a look at it ends the process."""
+        if self._descriptor < 0 or os.fstat(self._descriptor).st_size != len(self._map):
+            return b""
+        return bytes(self._map)
+
+    def _is_in_place(self) -> bool:
+        try:
+            found = os.stat(self._name)
+        except FileNotFoundError:
+            return False
+        # Its size differs where another process has enlarged it.
+        return (found.st_ino, found.st_dev, found.st_size) == self._identity
+
+    def _fill(self, descriptor: int, content: bytes) -> None:
+        """Write a file that is new, or that a power cut or somebody has left without what was in it."""
         size = os.fstat(descriptor).st_size
-        words = memoryview(mmap.mmap(descriptor, 0)).cast("q")
-        self._close()
-        self._descriptor, self._size, self._words = descriptor, size, words
-        self._rings: dict[str, Ring] = {}
-        self._scanned = HEADER
+        start = os.pread(descriptor, WORD, 0)
+        if start.strip(b"\0") and start != MAGIC.to_bytes(WORD, sys.byteorder):
+            raise OSError(f"{self._path} is no file of counters; name another with STRUERE_LIMIT_STORAGE")
+        if start.strip(b"\0") and size >= len(EMPTY) and not size % WORD:
+            return
+        os.ftruncate(descriptor, 0)
+        _append(descriptor, content or EMPTY)
+        if os.geteuid() == 0:  # a command of root must not lock out a server of somebody else
+            folder = os.stat(self._path.parent)
+            os.fchown(descriptor, folder.st_uid, folder.st_gid)
+
+    def _adopt(self, descriptor: int) -> None:
+        found = os.fstat(descriptor)
+        self._identity = found.st_ino, found.st_dev, found.st_size
+        self._map = mmap.mmap(descriptor, 0)
+        self._table = Table(self._map)
+        self._descriptor = descriptor
 
     def _close(self) -> None:
         if self._descriptor >= 0:
-            self._words.release()
-            os.close(self._descriptor)  # which unlocks it
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)  # the map has a descriptor of its own, for as long as it lives
+        self._forget()
+
+    def _forget(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            del self._table, self._map
         self._descriptor = -1
 
-    def _read_records(self) -> None:
-        """Learn of the records that were appended since the last time."""
-        try:
-            self._scan()
-        except (ValueError, IndexError):
-            # A power cut leaves what the disk happened to have.
-            logger.warning("%s was damaged; requests are counted anew", self._path)
-            self._move([], 0)
+    def _move(self, table: Table) -> None:
+        if not self._table.move(table):
+            _append(self._descriptor, bytes(len(table.content)))
+            self._adopt(self._descriptor)
+            self._table.move(table)
 
-    def _scan(self) -> None:
-        end = self._words[END_AT]
-        if self._words[MAGIC_AT] != MAGIC or not HEADER <= end <= len(self._words):
-            raise ValueError
-        while self._scanned < end:
-            ring = Ring(self._words, self._scanned)
-            if ring.places <= 0 or not self._scanned < ring.end <= end:
-                raise ValueError
-            self._rings[ring.name] = ring
-            self._scanned = ring.end
-
-    def _append(self, record: bytes) -> Ring:
-        start = self._words[END_AT]
-        end = start + len(record) // WORD
-        self._words[start:end] = memoryview(record).cast("q")
-        self._words[END_AT] = end
-        self._scan()
-        return self._rings[Ring(self._words, start).name]
-
-    def _move(self, rings: Iterable[Ring], room: int) -> None:
-        """Put a new file with some of the counters, and bytes of room for more, in the place of the old one."""
-        draft = self._path.with_name(self._path.name + ".new")
-        descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        try:
-            _flock(descriptor, draft)
-            _write(descriptor, [ring.record() for ring in rings], room)
-            draft.replace(self._path)
-            self._adopt(descriptor)
-        except BaseException:
-            os.close(descriptor)
-            draft.unlink(missing_ok=True)
-            raise
-        self._scan()
+    def _begin_anew(self) -> None:
+        logger.warning("%s was damaged; requests are counted anew", self._path)
+        self._table.overwrite(new_table())
 
 
-def _write(descriptor: int, records: list[bytes], room: int) -> None:
-    """Write a file of records with half as much room again.
+def _append(descriptor: int, content: bytes) -> None:
+    """Write content at the end of a file, all of it or nothing.
 
-    It has no holes: one would meet a full disk when it is used, and then as a signal that ends the process.
+    Zeros are written too: a hole would meet a full disk when it is used, as a signal that ends the process.
     """
-    body = b"".join(records)
-    head = b"".join(value.to_bytes(WORD, sys.byteorder) for value in (MAGIC, HEADER + len(body) // WORD))
-    size = max(SMALLEST, (len(head + body) * 3 // 2 + room) // WORD * WORD)
-    os.ftruncate(descriptor, 0)
-    with open(descriptor, "wb", closefd=False) as file:
-        file.write((head + body).ljust(size, b"\0"))
+    size = os.fstat(descriptor).st_size
+    try:
+        with open(descriptor, "ab", closefd=False) as file:
+            file.write(content)
+    except OSError:
+        os.ftruncate(descriptor, size)
+        raise
 
 
 def _flock(descriptor: int, path: Path) -> None:
-    """Lock a file, or give up after half a second, where who holds the lock does not go on."""
-    for _ in range(ATTEMPTS):
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            never.wait(PAUSE)
-        else:
-            return
-    raise TimeoutError(f"{path} is locked")
+    """Lock a file, or give up where who holds the lock does not go on."""
+    if _is_locked(descriptor):
+        return
+    deadline = Deadline(PATIENCE)
+    while not _is_locked(descriptor):
+        if not deadline.pause(PAUSE):
+            raise TimeoutError(f"{path} is locked")
+
+
+def _is_locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _reset_after_fork() -> None:
     for file in files:
-        file._reset()
+        file.reset()
 
 
 os.register_at_fork(after_in_child=_reset_after_fork)

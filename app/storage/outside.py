@@ -27,5 +27,24 @@ class Outside:
         return "".join(secrets.choice(KEY_ALPHABET) for _ in range(40))
 
 
+class Deadline:
+    """A moment some milliseconds away, by a clock that nobody sets."""
+
+    def __init__(self, milliseconds: int) -> None:
+        self._moment = time.monotonic() + milliseconds / 1000
+
+    @property
+    def passed(self) -> bool:
+        """Tell whether the moment has come."""
+        return time.monotonic() >= self._moment
+
+    def pause(self, seconds: float = 0.001) -> bool:
+        """Wait a little; return at once, and False, when the moment has come."""
+        if self.passed:
+            return False
+        time.sleep(seconds)
+        return True
+
+
 def _base32(length: int) -> str:
     return secrets.token_bytes(length).translate(ID_ALPHABET * 8).decode()

@@ -12,29 +12,27 @@ from urllib.parse import unquote, urlsplit
 from limits.errors import ConfigurationError
 from limits.storage import MovingWindowSupport, Storage
 
-from .counter_file import CounterFile
+from .counter_file import FileCounters
+from .counters import Counters
 from .outside import Outside
 
 MOVING, FIXED = "moving ", "fixed "  # a key may have a counter of each kind
 
 
-class SharedStorage(Storage, MovingWindowSupport):
-    """Counters in the file that shared:///path/to/file names; every process that names it shares them."""
+class ExactStorage(Storage, MovingWindowSupport):
+    """Moving and fixed windows over counters."""
 
-    STORAGE_SCHEME = ["shared"]  # noqa: RUF012
+    STORAGE_SCHEME: list[str] | None = None
 
-    def __init__(self, uri: str, wrap_exceptions: bool = False, outside: Outside | None = None, **options: Any) -> None:
-        """Remember the file; the time is the machine's, unless another `outside` is given."""
-        super().__init__(uri, wrap_exceptions, **options)
-        address = urlsplit(uri)
-        if address.netloc or not address.path:
-            raise ConfigurationError("The address of shared counters is shared:// and an absolute path")
-        self._counters = CounterFile(Path(unquote(address.path)))
-        self._outside = outside or Outside()
+    def __init__(self, counters: Counters, outside: Outside, wrap_exceptions: bool = False) -> None:
+        """Take the counters, and what tells the time."""
+        super().__init__(wrap_exceptions=wrap_exceptions)
+        self._counters = counters
+        self._outside = outside
 
     @property
     def base_exceptions(self) -> type[Exception]:
-        """Return what trouble with the file is."""
+        """Return what trouble with the counters is."""
         return OSError
 
     def held(self) -> AbstractContextManager[object]:
@@ -47,25 +45,25 @@ class SharedStorage(Storage, MovingWindowSupport):
             return False
         with self._counters as counters:
             now = self._outside.now()
-            ring = counters.ring(MOVING + key, limit, now)
+            ring = counters.ring(MOVING + key, limit, amount, now)
             ring.window = expiry * 1000
-            return ring.enter(amount, limit, now)
+            return ring.hit(amount, limit, now)
 
     def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
         """Return when the oldest entry that counts was made, in Unix seconds, and how many count."""
         with self._counters as counters:
             now = self._outside.now()
             ring = counters.find(MOVING + key, now)
-            if ring is None or not ring.is_live(now):
-                return now / 1000, 0
-            first = bisect_right(ring.kept, now - expiry * 1000, key=ring.time)
-            return ring.time(ring.kept[first]) / 1000, len(ring.kept) - first
+            kept = ring.kept if ring else range(0)
+            first = bisect_right(kept, now - expiry * 1000, key=ring.time if ring else None)
+            start = ring.time(kept[first]) if ring and first < len(kept) else now
+            return start / 1000, len(kept) - first
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Count in a fixed window, which begins with its first count; return the number."""
         with self._counters as counters:
             now = self._outside.now()
-            ring = counters.ring(FIXED + key, 1, now)
+            ring = counters.ring(FIXED + key, 1, 0, now)
             start = ring.time(0)
             if not ring.is_live(now):
                 ring.clear()
@@ -88,7 +86,7 @@ class SharedStorage(Storage, MovingWindowSupport):
             return (ring.time(0) + ring.window if ring and ring.is_live(now) else now) / 1000
 
     def check(self) -> bool:
-        """Tell whether the file can be used."""
+        """Tell whether the counters can be used."""
         try:
             with self._counters:
                 return True
@@ -106,3 +104,17 @@ class SharedStorage(Storage, MovingWindowSupport):
         """Forget everything and return how many counters there were."""
         with self._counters as counters:
             return counters.clear()
+
+
+class SharedStorage(ExactStorage):
+    """Counters in the file that shared:///path/to/file names; every process that names it shares them."""
+
+    STORAGE_SCHEME = ["shared"]  # noqa: RUF012
+
+    def __init__(self, uri: str, wrap_exceptions: bool = False, outside: Outside | None = None, **options: Any) -> None:
+        """Remember the file; the time is the machine's, unless another `outside` is given."""
+        address = urlsplit(uri)
+        path = unquote(address.path)
+        if address.netloc or not path or "\0" in path:
+            raise ConfigurationError("The address of shared counters is shared:// and an absolute path")
+        super().__init__(FileCounters(Path(path)), outside or Outside(), wrap_exceptions)

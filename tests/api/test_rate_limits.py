@@ -8,7 +8,6 @@ from itertools import cycle, islice
 from math import ceil
 from pathlib import Path
 from random import Random
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -112,13 +111,16 @@ def test_the_rate_is_checked_before_everything_else(owner: Key, route: Route) ->
 
 
 @setting(LIMIT_PER_KEY="1", LIMIT_PER_ORGANIZATION="1")
-@pytest.mark.parametrize(("method", "path"), [("GET", "/health"), ("OPTIONS", PATH), ("OPTIONS", "/v1/entity-types")])
-def test_health_and_preflights_are_neither_limited_nor_counted(owner: Key, method: str, path: str) -> None:
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/health", 200), ("OPTIONS", PATH, 204), ("OPTIONS", "/v1/entity-types", 204)],
+)
+def test_health_and_preflights_are_neither_limited_nor_counted(owner: Key, method: str, path: str, status: int) -> None:
     preflight = {"Origin": "https://app.example", "Access-Control-Request-Method": "GET"}
     for _ in range(3):
-        assert owner.request(method, path, headers=preflight).status_code == 200
+        assert owner.request(method, path, headers=preflight).status_code == status
     assert admitted(owner, 2) == 1
-    assert owner.request(method, path, headers=preflight).status_code == 200
+    assert owner.request(method, path, headers=preflight).status_code == status
 
 
 def test_the_rate_holds_in_any_60_seconds(owner: Key, clock: ReplacedOutside) -> None:
@@ -264,6 +266,15 @@ def test_a_key_may_have_a_limit_where_the_server_has_none(make_key: Callable[...
     assert admitted(make_key(limit="2/minute"), 3) == 2
 
 
+def test_another_limit_of_a_key_counts_what_was_counted(
+    owner: Key, config: dict[str, Any], clock: ReplacedOutside
+) -> None:
+    assert admitted(owner, 40) == 40
+    restarted = create_app({**config, "LIMIT_PER_KEY": "50/hour"}, clock)
+    assert admitted(Key(restarted.test_client(), owner.plain), 40) == 10
+    restarted.extensions["struere"].database.close()
+
+
 # What is counted where
 
 
@@ -296,18 +307,18 @@ def test_a_clock_set_back_an_hour_locks_no_key_for_longer_than_its_window(owner:
 # Trouble with the storage
 
 
-@pytest.fixture
-def memory_clock(monkeypatch: pytest.MonkeyPatch, clock: ReplacedOutside) -> None:
-    """Let the library's memory storage, which reads a clock of its own, read the replaced one."""
-    monkeypatch.setattr("limits.storage.memory.time", SimpleNamespace(time=lambda: clock.time / 1000))
-
-
 @contextmanager
 def blocked(counters: Path) -> Iterator[None]:
     """Put in the way of the file what is none."""
     counters.unlink()
     counters.mkdir()
     yield
+
+
+@pytest.fixture(autouse=True)
+def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for a lock that nobody gives back no longer than it takes to see that."""
+    monkeypatch.setattr("app.storage.counter_file.PATIENCE", 200)
 
 
 @contextmanager
@@ -318,7 +329,6 @@ def locked(counters: Path) -> Iterator[None]:
         yield
 
 
-@pytest.mark.usefixtures("memory_clock")
 @pytest.mark.parametrize("trouble", [blocked, locked])
 def test_trouble_with_the_storage_neither_opens_the_gates_nor_closes_them(
     owner: Key,
@@ -335,18 +345,38 @@ def test_trouble_with_the_storage_neither_opens_the_gates_nor_closes_them(
         assert admitted(owner, 1) == 0
         assert [record.levelname for record in caplog.records] == ["WARNING"]
         assert "Requests are counted by each worker for itself" in caplog.text
-        clock.time += 30_001
-        assert admitted(owner, 1) == 1
+        clock.time += 30_000
+        assert admitted(owner, 61) == 60
         assert len(caplog.records) == 2
+        clock.time -= 3_600_000
+        assert owner.get(PATH).json["retryAt"] == clock.time + 60_000
 
 
-@pytest.mark.usefixtures("memory_clock")
 def test_the_storage_is_used_again_once_the_trouble_is_over(owner: Key, clock: ReplacedOutside, tmp_path: Path) -> None:
     assert admitted(owner, 40) == 40
     with locked(tmp_path / "struere.db-limits"):
         assert admitted(owner, 10) == 10
-    clock.time += 1_000
+    clock.time += 5_000
     assert admitted(owner, 60) == 20
+
+
+@pytest.mark.parametrize("back", [1, 3_600_000])
+def test_a_clock_set_back_keeps_nobody_from_the_storage(
+    owner: Key, clock: ReplacedOutside, tmp_path: Path, back: int
+) -> None:
+    assert admitted(owner, 1) == 1
+    with locked(tmp_path / "struere.db-limits"):
+        assert admitted(owner, 60) == 60
+    clock.time -= back
+    assert admitted(owner, 60) == 59
+
+
+def test_a_file_of_somebody_else_is_left_alone(owner: Key, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    counters = tmp_path / "struere.db-limits"
+    counters.write_text("Dear diary")
+    assert admitted(owner, 61) == 60
+    assert "is no file of counters; name another with STRUERE_LIMIT_STORAGE" in caplog.text
+    assert counters.read_text() == "Dear diary"
 
 
 def test_requests_at_the_same_moment_are_counted_exactly(owner: Key) -> None:

@@ -93,7 +93,7 @@ def test_a_relative_path_is_of_the_current_folder(
     assert setting(struere_local, "DATABASE", "--database", "a.db") == (str(folder / "a.db"), "option")
 
 
-RATE = "it must be a rate such as 60/minute, of at most 1000000 requests, or off"
+RATE = "it must be a rate such as 60/minute, of at most 1000000 requests in a year, or off"
 BAD: dict[str, tuple[str, str, str]] = {
     "a port that is no number": ("PORT", "http", "it must be a whole number from 0 to 65535"),
     "a port too large": ("PORT", "65536", "it must be a whole number from 0 to 65535"),

@@ -90,8 +90,20 @@ def test_a_reset_gives_a_key_its_requests_back_and_no_other(struere: Run, make: 
     spend(owner, 3)
     spend(colleague, 3)
     assert struere("limits", "reset", first).stdout == f"Reset the rate limit of {first} (shop).\n"
+    assert [row["used"] for row in struere("limits", "show", "--json").json] == [0, 3, 6]
     spend(owner, 3)
     assert colleague.get(PATH).status_code == 429
+
+
+def test_a_reset_needs_no_settings_of_the_server(
+    struere_local: Run, make: Callable[..., tuple[str, Key]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key_id, owner = make("--limit", "2/hour")
+    spend(owner, 2)
+    monkeypatch.setenv("STRUERE_DATABASE", str(tmp_path / "struere.db"))
+    monkeypatch.setenv("STRUERE_LIMIT_PER_KEY", "9/second")
+    assert struere_local("limits", "reset", key_id).code == 0
+    spend(owner, 2)
 
 
 def test_a_reset_of_all_is_of_organizations_as_well(struere: Run, make: Callable[..., tuple[str, Key]]) -> None:

@@ -4,9 +4,14 @@ import fcntl
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Event
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,12 +20,17 @@ from limits.errors import ConfigurationError, StorageError
 from limits.storage import storage_from_string
 
 from app.storage import counter_file
+from app.storage.counter_file import EMPTY
+from app.storage.counter_table import WORD, Ring
 from app.storage.rate_counters import SharedStorage
 from tests.conftest import START, ReplacedOutside
 from tests.profiles import examples, rounds
+from tests.server import until
 
 MINUTE = 60  # seconds
+PATIENCE = 20  # seconds: a bound against waiting for ever
 FORK = multiprocessing.get_context("fork")
+ADD = Ring.add
 
 
 @pytest.fixture
@@ -47,7 +57,7 @@ def test_it_is_a_storage_of_the_library_under_its_own_scheme(path: Path) -> None
     assert not path.exists()
 
 
-@pytest.mark.parametrize("address", ["shared://", "shared://counters", "shared://localhost/tmp/counters"])
+@pytest.mark.parametrize("address", ["shared://", "shared://counters", "shared://localhost/counters", "shared:///a%00"])
 def test_an_address_without_an_absolute_path_is_refused(address: str) -> None:
     with pytest.raises(ConfigurationError):
         storage_from_string(address)
@@ -187,35 +197,98 @@ def test_threads_count_exactly(storage: SharedStorage) -> None:
 
 def in_processes(count: int, act: Callable[[int], int]) -> list[int]:
     """Run an act in processes of its own, all at the same moment, and return what it returns."""
-    barrier, results = FORK.Barrier(count), FORK.SimpleQueue()
+    barrier, results = FORK.Barrier(count), FORK.Queue()
 
     def start(number: int) -> None:
-        barrier.wait(10)
+        barrier.wait(PATIENCE)
         results.put(act(number))
 
-    processes = [FORK.Process(target=start, args=(number,)) for number in range(count)]
+    processes = [FORK.Process(target=start, args=(number,), daemon=True) for number in range(count)]
     for process in processes:
         process.start()
-    found = [results.get() for _ in processes]
     for process in processes:
-        process.join()
-    return found
+        process.join(PATIENCE)
+    assert [process.exitcode for process in processes] == [0] * count
+    return [results.get(timeout=PATIENCE) for _ in processes]
 
 
-def test_processes_count_exactly_while_the_file_is_made_and_moved(path: Path, outside: ReplacedOutside) -> None:
+def hammer(path: Path, outside: ReplacedOutside) -> Callable[[int], int]:
+    """Return an act that counts under a key that all processes share and under many others, so that the file grows."""
+
     def act(number: int) -> int:
         storage, shared = SharedStorage(f"shared://{path}", outside=outside), 0
-        for turn in range(120):
+        for turn in range(400):
             shared += storage.acquire_entry("shared", 100, MINUTE)
             assert storage.acquire_entry(f"{number} {turn}", 60, MINUTE)
         return shared
 
-    assert sum(in_processes(4, act)) == 100
-    assert path.stat().st_size > counter_file.SMALLEST
+    return act
+
+
+def test_processes_count_exactly_while_the_file_is_made_and_grows(path: Path, outside: ReplacedOutside) -> None:
+    assert sum(in_processes(4, hammer(path, outside))) == 100
+    assert path.stat().st_size > 2 * len(EMPTY)
     assert [each.name for each in path.parent.iterdir()] == [path.name]
 
 
-def test_a_fork_counts_on(storage: SharedStorage) -> None:
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+def test_a_link_is_as_good_as_the_file(path: Path, outside: ReplacedOutside, link: Callable[..., None]) -> None:
+    path.write_bytes(b"")
+    other = path.with_name("other")
+    link(other, path)
+    paths = [path, other] * 2
+    assert sum(in_processes(4, lambda number: hammer(paths[number], outside)(number))) == 100
+
+
+def test_counting_without_a_lock_is_caught(
+    path: Path, outside: ReplacedOutside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hesitant(self: Ring, time: int, amount: int = 1) -> None:
+        Event().wait(0.0001)
+        ADD(self, time, amount)
+
+    monkeypatch.setattr(counter_file, "_flock", lambda *_: None)
+    monkeypatch.setattr(Ring, "add", hesitant)  # so that who is not kept waiting comes in between
+    with pytest.raises((AssertionError, ValueError)):
+        assert sum(in_processes(4, hammer(path, outside))) == 100
+
+
+def test_both_scopes_are_counted_with_nobody_in_between(storage: SharedStorage, path: Path) -> None:
+    with storage.held():
+        assert admitted(storage, "a", 1) == 1
+        with path.open() as file, pytest.raises(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with path.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def descriptors_of(path: Path) -> int:
+    """Return how many descriptors of a file this process has open."""
+
+    def is_of(descriptor: int) -> bool:
+        with suppress(OSError):  # what listed them is closed by now
+            return os.path.samestat(os.fstat(descriptor), path.stat())
+        return False
+
+    return sum(is_of(int(name)) for name in os.listdir("/dev/fd"))
+
+
+def test_a_fork_has_a_lock_of_its_own(storage: SharedStorage, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counter_file, "PATIENCE", 20)
+    assert admitted(storage, "a", 10) == 10
+
+    def act(number: int) -> int:
+        assert descriptors_of(path) == 0
+        with pytest.raises(TimeoutError):
+            storage.acquire_entry("a", 60, MINUTE)
+        return 1
+
+    with storage.held():
+        assert in_processes(1, act) == [1]
+    assert descriptors_of(path) == 2  # one of the map, which it keeps for itself
+
+
+def test_forks_count_on(storage: SharedStorage) -> None:
     assert admitted(storage, "a", 10) == 10
     assert sum(in_processes(3, lambda _: admitted(storage, "a", 60))) == 50
     assert admitted(storage, "a", 1) == 0
@@ -230,8 +303,7 @@ def test_a_process_that_is_killed_holds_nobody_up(storage: SharedStorage, path: 
     for _ in range(20):
         process = FORK.Process(target=act)
         process.start()
-        while storage.get_moving_window("a", 60, MINUTE)[1] < 60:
-            assert process.is_alive()
+        until(lambda: storage.get_moving_window("a", 60, MINUTE)[1] == 60)
         os.kill(process.pid or 0, signal.SIGKILL)
         process.join()
         assert admitted(storage, "a", 1) == 0
@@ -275,11 +347,18 @@ def test_the_file_holds_as_many_keys_as_send_at_once(storage: SharedStorage, pat
     assert admitted(storage, "key 0", 60) == 59
 
 
+def test_a_high_limit_takes_room_only_as_it_is_used(storage: SharedStorage, path: Path) -> None:
+    assert sum(storage.acquire_entry(f"key {number}", 1_000_000, MINUTE) for number in range(100)) == 100
+    assert path.stat().st_size < 1_000_000
+    assert admitted(storage, "key 0", 5_000, limit=1_000_000) == 5_000
+    assert storage.get_moving_window("key 0", 1_000_000, MINUTE)[1] == 5_001
+
+
 # Trouble
 
 
 @pytest.fixture
-def spent(storage: SharedStorage) -> Iterator[SharedStorage]:
+def spent(storage: SharedStorage) -> SharedStorage:
     """A storage with a key that has spent half of its entries."""
     assert admitted(storage, "a", 30) == 30
     return storage
@@ -293,31 +372,84 @@ def test_a_file_that_is_removed_is_made_again_with_its_counts(
     assert admitted(SharedStorage(f"shared://{path}", outside=outside), "a", 1) == 0
 
 
+def test_a_file_that_is_renamed_is_made_again_with_its_counts(
+    spent: SharedStorage, path: Path, outside: ReplacedOutside
+) -> None:
+    path.rename(path.with_name("elsewhere"))
+    assert admitted(spent, "a", 10) == 10
+    assert admitted(SharedStorage(f"shared://{path}", outside=outside), "a", 60) == 20
+    assert admitted(spent, "a", 1) == 0
+
+
+def test_a_file_that_is_removed_again_and_again_ends_no_process(path: Path, outside: ReplacedOutside) -> None:
+    def act(number: int) -> int:
+        storage, counted = SharedStorage(f"shared://{path}", outside=outside), 0
+        for turn in range(200):
+            if number == 0:
+                path.unlink(missing_ok=True)
+            counted += storage.acquire_entry(f"{number} {turn}", 60, MINUTE)
+        return counted
+
+    assert in_processes(4, act) == [200] * 4
+
+
 BROKEN: dict[str, bytes] = {
     "empty": b"",
-    "short": b"x" * 100,
-    "of another program": b"x" * 2 * counter_file.SMALLEST,
-    "of zeros": bytes(counter_file.SMALLEST),
-    "of an odd size": bytes(counter_file.SMALLEST + 1),
+    "of a few zeros": bytes(100),
+    "of zeros": bytes(len(EMPTY)),
+    "cut short": EMPTY[:100],
+    "of an odd size": EMPTY + b"x",
+    "of nonsense": EMPTY[:WORD] + b"\x7f" * (len(EMPTY) - WORD),
 }
 
 
 @pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN)
-def test_a_file_that_is_none_begins_anew(storage: SharedStorage, path: Path, content: bytes) -> None:
+def test_a_file_that_is_broken_begins_anew(storage: SharedStorage, path: Path, content: bytes) -> None:
     path.write_bytes(content)
     assert admitted(storage, "a", 61) == 60
 
 
-@pytest.mark.parametrize("place", range(30))
-def test_a_damaged_file_ends_no_process(spent: SharedStorage, path: Path, outside: ReplacedOutside, place: int) -> None:
-    for value in (b"\xff" * 8, b"\x7f" * 8, bytes(8), (2**62).to_bytes(8, "little")):
-        with path.open("r+b") as file:
-            file.seek(place * 8)
-            file.write(value)
-        assert SharedStorage(f"shared://{path}", outside=outside).acquire_entry("b", 60, MINUTE)
+FOREIGN: dict[str, bytes] = {
+    "text": b"Dear diary",
+    "another program": b"SQLite format 3\0" + bytes(100_000),
+}
 
 
-@pytest.mark.parametrize("size", [0, 8, counter_file.SMALLEST - 8])
+@pytest.mark.parametrize("content", FOREIGN.values(), ids=FOREIGN)
+def test_a_file_of_another_program_is_refused_and_left_as_it_is(
+    storage: SharedStorage, path: Path, content: bytes
+) -> None:
+    path.write_bytes(content)
+    with pytest.raises(OSError, match="is no file of counters; name another with STRUERE_LIMIT_STORAGE"):
+        storage.acquire_entry("a", 60, MINUTE)
+    assert not storage.check()
+    assert path.read_bytes() == content
+
+
+def used_words(path: Path) -> list[int]:
+    """Return which words of a file are not zero."""
+    content = path.read_bytes()
+    return [place for place in range(len(content) // WORD) if any(content[place * WORD : (place + 1) * WORD])]
+
+
+def test_damage_of_any_word_raises_nothing_and_soon_counts_again(
+    spent: SharedStorage, path: Path, outside: ReplacedOutside
+) -> None:
+    content = path.read_bytes()
+    for place in used_words(path):
+        for value in (-1, 0, 1, 2**40, 2**62, 2**63 - 1):
+            changed = bytearray(content)
+            changed[place * WORD : (place + 1) * WORD] = value.to_bytes(WORD, sys.byteorder, signed=True)
+            path.write_bytes(changed)
+            storage = SharedStorage(f"shared://{path}", outside=outside)
+            if place:  # the first word tells whose file it is
+                assert admitted(storage, "a", 60) <= 60
+                assert admitted(storage, "b", 61) == 60
+                outside.time += 60_000
+                assert 30 <= admitted(storage, "a", 61) <= 60, (place, value)
+
+
+@pytest.mark.parametrize("size", [0, 8, len(EMPTY) - 8])
 def test_a_file_that_is_cut_while_in_use_begins_anew(spent: SharedStorage, path: Path, size: int) -> None:
     os.truncate(path, size)
     assert admitted(spent, "a", 61) == 60
@@ -333,7 +465,10 @@ def test_a_folder_that_is_gone_is_told(spent: SharedStorage, path: Path) -> None
     assert spent.check()
 
 
-def test_a_lock_that_is_never_given_back_is_told(spent: SharedStorage, path: Path) -> None:
+def test_a_lock_that_is_never_given_back_is_told(
+    spent: SharedStorage, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counter_file, "PATIENCE", 20)
     with path.open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         with pytest.raises(TimeoutError, match="locked"):
@@ -344,16 +479,28 @@ def test_a_lock_that_is_never_given_back_is_told(spent: SharedStorage, path: Pat
 def test_a_full_disk_is_told_and_loses_nothing(
     spent: SharedStorage, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
+    size = path.stat().st_size
+
+    @contextmanager
+    def full(descriptor: int, *_: object, **__: object) -> Iterator[Any]:
+        os.pwrite(descriptor, b"half", size)
+        yield SimpleNamespace(write=lambda content: None)
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(counter_file, "_write", full)
+        patch.setattr(counter_file, "open", full, raising=False)
         with pytest.raises(OSError, match="No space"):
-            admitted(spent, "b", 1, limit=100_000)
+            admitted(spent, "b", 20_000, limit=100_000)
+        assert path.stat().st_size == size
         assert admitted(spent, "a", 1) == 1
     assert admitted(spent, "a", 60) == 29
-    assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can leave a file to somebody else")
+def test_a_file_that_root_makes_is_for_the_owner_of_its_folder(storage: SharedStorage, path: Path) -> None:
+    os.chown(path.parent, 65534, 65534)
+    assert storage.check()
+    assert (path.stat().st_uid, path.stat().st_gid) == (65534, 65534)
 
 
 def test_trouble_is_wrapped_as_the_library_does(tmp_path: Path) -> None:

@@ -1,0 +1,97 @@
+"""Counters by name that whoever holds their lock may change."""
+
+import threading
+from abc import ABC, abstractmethod
+from typing import Self
+
+from .counter_table import Damaged, Ring, Table, new_table, words_of
+
+FEW = 8  # entries that a new counter has room for; few keys ever need as many as their limit
+
+
+class Counters(ABC):
+    """Counters by name; use them inside `with`, which holds the lock and may be nested."""
+
+    _table: Table
+
+    @abstractmethod
+    def __enter__(self) -> Self:
+        """Let nobody else use the counters."""
+
+    @abstractmethod
+    def __exit__(self, *error: object) -> None:
+        """Let others use the counters."""
+
+    def find(self, name: str, now: int) -> Ring | None:
+        """Return a counter, if it is there; now is in Unix milliseconds."""
+        try:
+            ring = self._table.find(name.encode())
+        except (Damaged, IndexError):
+            self._begin_anew()
+            return None
+        if ring is not None:
+            ring.set_back(now)
+        return ring
+
+    def ring(self, name: str, limit: int, amount: int, now: int) -> Ring:
+        """Return a counter, made or enlarged if need be, that keeps all that counts beside so many new entries."""
+        ring = self.find(name, now)
+        if ring is not None and not (ring.capacity < limit and ring.is_crowded(amount, now)):
+            return ring
+        capacity = min(limit, max(FEW, amount, 2 * ring.capacity if ring else 0))
+        return self._made(name.encode(), capacity, now)
+
+    def clear(self) -> int:
+        """Forget every entry and return how many counters there are."""
+        rings = self._rings()
+        for ring in rings:
+            ring.clear()
+        return len(rings)
+
+    def _made(self, name: bytes, capacity: int, now: int) -> Ring:
+        old, new = self._table.find(name), self._table.add(name, capacity)
+        if new is None:
+            self._move(new_table([ring for ring in self._rings() if ring.is_live(now)], words_of(name, capacity)))
+            return self._made(name, capacity, now)
+        if old is not None:
+            new.take(old)
+        return new
+
+    def _rings(self) -> list[Ring]:
+        try:
+            return self._table.rings()
+        except (Damaged, IndexError):
+            self._begin_anew()
+            return []
+
+    @abstractmethod
+    def _move(self, table: Table) -> None:
+        """Go on with the counters of another table."""
+
+    @abstractmethod
+    def _begin_anew(self) -> None:
+        """Forget every counter of a table that makes no sense."""
+
+
+class MemoryCounters(Counters):
+    """Counters of one process."""
+
+    def __init__(self) -> None:
+        """Begin without a counter."""
+        self._lock = threading.RLock()
+        self._table = new_table()
+
+    def __enter__(self) -> Self:
+        """Lock the counters."""
+        self._lock.acquire()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Unlock the counters."""
+        self._lock.release()
+
+    def _move(self, table: Table) -> None:
+        self._table = table
+
+    def _begin_anew(self) -> None:
+        self._table = new_table()
