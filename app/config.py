@@ -14,6 +14,7 @@ import apsw
 import limits
 from limits.storage import MovingWindowSupport, storage_from_string
 
+from .storage.database import SYNCHRONOUS
 from .storage.rate_counters import SharedStorage
 from .storage.search_index import words
 
@@ -152,6 +153,12 @@ def _switch(text: str) -> bool:
         raise ValueError("it must be on or off") from None
 
 
+def _durability(text: str) -> str:
+    if text not in SYNCHRONOUS:
+        raise ValueError("it must be full or fast")
+    return text
+
+
 def _storage(text: str) -> str:
     if text in ("memory://", f"{SharedStorage.STORAGE_SCHEME[0]}://"):
         return text
@@ -200,6 +207,7 @@ SETTINGS = (
     Setting("PROJECT", None, _path, "Folder with entity-types/ and entities/ to apply at the start.", "FOLDER"),
     Setting("KEY", None, str, "Development API key to use instead of a random one.", "KEY", secret=True),
     Setting("EPHEMERAL", "off", _switch, "Store in a temporary folder that is gone at the end."),
+    Setting("DURABILITY", "full", _durability, "What a power cut spares: full, every answered write.", "full|fast"),
     Setting("LIMITS", "on", _switch, "Whether requests are limited at all.", "on|off"),
     Setting("LOG_REQUESTS", "off", _switch, "Whether each request is a line on standard error.", "on|off"),
     Setting("LIMIT_PER_KEY", "60/minute", rate, "Requests of one API key; off for no limit."),

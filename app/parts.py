@@ -20,7 +20,7 @@ class Parts(NamedTuple):
 
 def assemble(settings: Mapping[str, Any], outside: Outside) -> Parts:
     """Return the parts; nothing is opened."""
-    database = Database(settings["DATABASE"], settings["BUSY_TIMEOUT"], settings["TOKENIZER"])
+    database = Database(settings["DATABASE"], settings["BUSY_TIMEOUT"], settings["TOKENIZER"], settings["DURABILITY"])
     return Parts(database, outside, ApiKeys(database, outside), limits_of(settings))
 
 

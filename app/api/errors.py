@@ -7,7 +7,7 @@ from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 from werkzeug.exceptions import NotFound as Unrouted
 
-from ..storage.errors import Invalid, NotFound, OutsideScope
+from ..storage.errors import Invalid, NotFound, OutsideScope, StorageFailed
 from .json import InvalidJSON, respond
 
 COLLECTION = re.compile(r"/v1/data/+[^/]+/*")  # /v1/data/customer
@@ -66,7 +66,8 @@ def register(app: Flask) -> None:
     app.register_error_handler(MethodNotAllowed, _method_not_allowed)
     app.register_error_handler(RequestEntityTooLarge, lambda error: _too_large(app.config["MAX_BODY_BYTES"]))
     app.register_error_handler(HTTPException, lambda error: _error(error.description or error.name, error.code or 500))
-    app.register_error_handler(Exception, lambda error: _internal(app, error))
+    app.register_error_handler(StorageFailed, lambda error: _fault(app, error, str(error)))
+    app.register_error_handler(Exception, lambda error: _fault(app, error, "Internal error"))
 
 
 def _error(sentence: str, status: int, headers: dict[str, str] | None = None, **more: int) -> Response:
@@ -109,6 +110,6 @@ def _method_not_allowed(error: MethodNotAllowed) -> Response:
     return _error(f"{request.method} is not allowed here; allowed are {allowed}", 405, {"Allow": allowed})
 
 
-def _internal(app: Flask, error: Exception) -> Response:
-    app.logger.error("Internal error: %s %r", request.method, request.path, exc_info=error)
-    return _error("Internal error", 500)
+def _fault(app: Flask, error: Exception, sentence: str) -> Response:
+    app.logger.error("%s: %s %r", sentence, request.method, request.path, exc_info=error)
+    return _error(sentence, 500)

@@ -7,7 +7,7 @@ import apsw
 import click
 
 from ..config import SettingError
-from ..storage.errors import StorageError
+from ..storage.errors import StorageError, StorageFailed
 from ..storage.refusals import sentence
 from . import backup, check, keys, limits, options, serve, settings, transfer, types
 
@@ -32,10 +32,10 @@ class Commands(click.Group):
             raise Misused(f"{error.format_message().rstrip('.')}. See {path} --help") from None
         except UnicodeEncodeError:
             raise click.ClickException("The arguments must be UTF-8") from None
+        except (StorageFailed, apsw.Error) as error:
+            raise click.ClickException(sentence(ctx.meta[options.DATABASE], error)) from None
         except (StorageError, SettingError) as error:
             raise click.ClickException(str(error)) from None
-        except apsw.Error as error:
-            raise click.ClickException(sentence(ctx.meta[options.DATABASE], error)) from None
         except OSError as error:
             if error.errno == errno.EPIPE:
                 raise  # click ends quietly where the reader of a pipe has gone

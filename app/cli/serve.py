@@ -36,6 +36,7 @@ from .options import Workspace, open_workspace, setting_options
     "PROJECT",
     "KEY",
     "EPHEMERAL",
+    "DURABILITY",
     "LIMITS",
     "LOG_REQUESTS",
 )
@@ -78,6 +79,8 @@ def _storage(settings: Settings) -> Iterator[None]:
         return
     folder, owner = tempfile.mkdtemp(prefix="struere-local-"), os.getpid()
     settings["DATABASE"] = Path(folder) / "struere.db"
+    if settings.sources["DURABILITY"] == "default":
+        settings["DURABILITY"] = "fast"
     try:
         yield
     finally:

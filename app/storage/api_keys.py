@@ -95,7 +95,7 @@ class ApiKeys:
 
     def all(self, organization_id: int) -> list[ApiKey]:
         """Return an organization's keys in creation order."""
-        rows = self._database.connection.execute(
+        rows = self._database.read(
             f"SELECT {COLUMNS} FROM api_key WHERE organization_id = ? ORDER BY rowid", (organization_id,)
         )
         return [_api_key(*row) for row in rows]
@@ -116,7 +116,7 @@ class ApiKeys:
 
     def _find(self, plain: str) -> ApiKey | None:
         sql = f"SELECT {COLUMNS} FROM api_key WHERE hash = ?"
-        row = self._database.connection.execute(sql, (_hash(plain),)).fetchone()
+        row = next(self._database.read(sql, (_hash(plain),)), None)
         return _api_key(*row) if row else None
 
     def _record_use(self, key: ApiKey, now: int) -> None:

@@ -14,16 +14,38 @@ from typing import Any
 import apsw
 
 from . import filters, search_index
+from .errors import StorageBroken, StorageBusy, StorageFailed, StorageFull
+
+# "fast" survives a crash of the program but not one of the machine: https://sqlite.org/pragma.html#pragma_synchronous
+SYNCHRONOUS = {"full": "full", "fast": "normal"}
+FAILURES: dict[type[apsw.Error], type[StorageFailed]] = {
+    apsw.FullError: StorageFull,
+    apsw.BusyError: StorageBusy,
+    apsw.ProtocolError: StorageBusy,
+    apsw.IOError: StorageBroken,
+    apsw.CantOpenError: StorageBroken,
+    apsw.ReadOnlyError: StorageBroken,
+    apsw.PermissionsError: StorageBroken,
+    apsw.CorruptError: StorageBroken,
+    apsw.NotADBError: StorageBroken,
+}
 
 
 class Database:
     """A SQLite file, its connections and its settings."""
 
-    def __init__(self, path: Path, busy_timeout: int, tokenizer: str) -> None:
-        """Remember where the file is; nothing is opened. The busy timeout is in milliseconds."""
+    def __init__(
+        self, path: Path, busy_timeout: int, tokenizer: str, durability: str = "full", vfs: str | None = None
+    ) -> None:
+        """Remember where the file is; nothing is opened. The busy timeout is in milliseconds.
+
+        The durability is full or fast; the VFS is the name of another than SQLite's own.
+        """
         self.path = path
         self.tokenizer = tokenizer
         self._busy_timeout = busy_timeout
+        self._durability = durability
+        self._vfs = vfs
         self._local = threading.local()
         self._connections: weakref.WeakSet[apsw.Connection] = weakref.WeakSet()
 
@@ -35,16 +57,21 @@ class Database:
             local.connection, local.pid = self.open(self.path), os.getpid()
         return local.connection  # type: ignore[no-any-return]
 
+    def read(self, sql: str, values: Any = None) -> Iterator[Any]:
+        """Yield the rows of a query as they are asked for; raise StorageFailed."""
+        with _told():
+            yield from self.connection.execute(sql, values)
+
     @contextmanager
     def transaction(self) -> Iterator[apsw.Connection]:
-        """Write in one transaction: all of it, or after an exception none."""
-        with self._transaction("BEGIN IMMEDIATE") as connection:
+        """Write in one transaction: all of it, or after an exception none; raise StorageFailed."""
+        with _told(), self._transaction("BEGIN IMMEDIATE") as connection:
             yield connection
 
     @contextmanager
     def snapshot(self) -> Iterator[apsw.Connection]:
-        """Read several times from one state of the database."""
-        with self._transaction("BEGIN") as connection:
+        """Read several times from one state of the database; raise StorageFailed."""
+        with _told(), self._transaction("BEGIN") as connection:
             yield connection
 
     @contextmanager
@@ -76,7 +103,9 @@ class Database:
     def open(self, path: Path) -> apsw.Connection:
         """Open a file as every connection is opened, and close it with the others."""
         connection = self.connect(path)
-        connection.pragma("synchronous", "full")
+        connection.pragma("synchronous", SYNCHRONOUS[self._durability])
+        # An fsync of macOS leaves the data in the drive's cache without it.
+        connection.pragma("fullfsync", self._durability == "full")
         connection.pragma("foreign_keys", True)
         connection.create_scalar_function("equality_key", _equality_key, 1, deterministic=True)
         self._connections.add(connection)
@@ -84,7 +113,7 @@ class Database:
 
     def connect(self, path: Path) -> apsw.Connection:
         """Open a file and read nothing of it yet; closing it is left to the caller."""
-        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=self._vfs)
         connection.set_busy_timeout(self._busy_timeout)
         return connection
 
@@ -99,6 +128,15 @@ class Database:
         for connection in list(self._connections):
             connection.close()
         self._local = threading.local()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tell in the storage's own words what SQLite cannot do; other errors are bugs and pass."""
+    try:
+        yield
+    except tuple(FAILURES) as error:
+        raise next(failure for cause, failure in FAILURES.items() if isinstance(error, cause)) from error
 
 
 def _equality_key(*values: Any) -> str:

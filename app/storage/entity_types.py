@@ -79,7 +79,7 @@ class EntityTypes:
             return self._remove(connection, self.get(slug), force)
 
     def _select(self, condition: str, values: tuple[str, ...]) -> list[EntityType]:
-        rows = self._database.connection.execute(
+        rows = self._database.read(
             f"""
             SELECT id, slug, name, schema, search_fields, tokenizer FROM entity_type
             WHERE organization_id = ? AND environment = ? {condition} ORDER BY id

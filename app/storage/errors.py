@@ -40,5 +40,21 @@ class OutsideScope(StorageError):
     """The API key's scope does not include {}"""
 
 
+class StorageFailed(StorageError):
+    """Storage failed"""
+
+
+class StorageFull(StorageFailed):
+    """Storage is full"""
+
+
+class StorageBusy(StorageFailed):
+    """Storage is busy; try again"""
+
+
+class StorageBroken(StorageFailed):
+    """Storage cannot be read or written"""
+
+
 class Refused(StorageError):
     """{}"""

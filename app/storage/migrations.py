@@ -10,7 +10,7 @@ import apsw
 from .backup import back_up
 from .database import Database
 from .file_systems import refuse_network
-from .files import locked, make_folder, replacing
+from .files import locked, make_folder, remove_sidecars, replacing
 from .inspection import APPLICATION_ID, inspect, refuse_newer
 from .refusals import explained
 
@@ -52,6 +52,8 @@ def _create(database: Database) -> None:
             connection.execute("COMMIT")
         finally:
             connection.close()
+        # SQLite would take the log of a file that is gone for that of this one.
+        remove_sidecars(database.path)
 
 
 def _migrate(database: Database, tell: Tell) -> None:

@@ -17,8 +17,8 @@ class Environment(NamedTuple):
 
 def find_organization(database: Database, slug: str) -> int | None:
     """Return the id of an organization, or None."""
-    found: int | None = database.connection.execute("SELECT id FROM organization WHERE slug = ?", (slug,)).get
-    return found
+    found = next(database.read("SELECT id FROM organization WHERE slug = ?", (slug,)), None)
+    return found[0] if found else None
 
 
 def ensure_organization(database: Database, outside: Outside, slug: str) -> int:

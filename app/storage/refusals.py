@@ -7,7 +7,7 @@ from pathlib import Path
 
 import apsw
 
-from .errors import Refused
+from .errors import Refused, StorageFailed
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -19,12 +19,14 @@ def explained(path: Path) -> Iterator[None]:
     """Raise Refused instead of what SQLite and the system raise over a database."""
     try:
         yield
-    except (OSError, apsw.Error) as error:
+    except (OSError, apsw.Error, StorageFailed) as error:
         raise Refused(sentence(path, error)) from error
 
 
-def sentence(path: Path, error: OSError | apsw.Error) -> str:
+def sentence(path: Path, error: BaseException) -> str:
     """Return what is wrong with a database and how to mend it."""
+    if isinstance(error, StorageFailed) and error.__cause__:
+        return sentence(path, error.__cause__)
     said = str(error)
     if isinstance(error, OSError):
         said = f"{error.filename or path}: {error.strerror}"

@@ -76,7 +76,7 @@ class EntityRepository:
                 AND {where([*self._scope, *(conditions or ())], parameters)}
             ORDER BY sequence LIMIT {parameters.bind(limit + 1)}
         """
-        rows = self._database.connection.execute(sql, parameters)
+        rows = self._database.read(sql, parameters)
         entities = [self._entity(*row) for row in rows]
         return Page(entities[:limit], has_more=len(entities) > limit)
 
@@ -134,10 +134,11 @@ class EntityRepository:
 
     def _get(self, entity_id: str) -> tuple[int, Entity]:
         parameters = Parameters([self._type_id, entity_id])
-        row = self._database.connection.execute(
+        rows = self._database.read(
             f"SELECT sequence, {where(self._scope, parameters)}, {COLUMNS} FROM entity WHERE type_id = ?1 AND id = ?2",
             parameters,
-        ).fetchone()
+        )
+        row = next(rows, None)
         if row is None:
             raise EntityNotFound
         sequence, inside, *columns = row
@@ -157,11 +158,11 @@ class EntityRepository:
     def _sequence(self, cursor: str | None) -> int:
         if not cursor:
             return 0
-        sequence: int | None = self._database.connection.execute(
-            "SELECT sequence FROM entity WHERE type_id = ? AND id = ?", (self._type_id, cursor)
-        ).get
-        if sequence is None:
+        rows = self._database.read("SELECT sequence FROM entity WHERE type_id = ? AND id = ?", (self._type_id, cursor))
+        row = next(rows, None)
+        if row is None:
             raise InvalidCursor
+        sequence: int = row[0]
         return sequence
 
     def _entity(self, entity_id: str, status: str, data: str, created_at: int, updated_at: int) -> Entity:
