@@ -1,0 +1,170 @@
+"""Power cuts at any moment: what was acknowledged is there, and the search index equals the rows."""
+
+import random
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+
+from app.storage import database as database_module
+from app.storage import search_index
+from app.storage.check import problems
+from app.storage.database import Database
+from app.storage.errors import Refused, StorageFailed
+from app.storage.migrations import prepare
+from tests.faults.vfs import Disk, File, mounted
+from tests.faults.workload import Writer, connect, found
+from tests.profiles import rounds
+
+OPERATIONS = (200, 800, 3_000)  # most before a cut; the first hundred or so make the file and its tables
+CONNECTIONS = 2
+
+
+class Cut:
+    """Writes until the power is cut, all of it as a seed says; then what the disk has kept is opened."""
+
+    def __init__(self, folder: Path, seed: int, durability: str = "full", connections: int = CONNECTIONS) -> None:
+        self._dice = random.Random(seed)
+        self._writer = Writer(self._dice)
+        self._durability = durability
+        self._connections = connections
+        before, after = folder / "before", folder / "after"
+        for each in (before, after):
+            shutil.rmtree(each, ignore_errors=True)
+            each.mkdir()
+        disk = Disk(before, self._dice.randrange(1, self._dice.choice(OPERATIONS)))
+        with mounted(disk) as vfs:
+            try:
+                self._write_for_ever(before / "struere.db", vfs)
+            except Exception:
+                if not disk.is_cut:
+                    raise
+            remains = disk.remains(self._dice)
+        for name, content in remains.items():
+            (after / name).write_bytes(content)
+        self._look(after / "struere.db")
+
+    def _write_for_ever(self, path: Path, vfs: str) -> None:
+        checkpoint_every = self._dice.choice([4, 40, 1000])  # pages
+        while True:
+            with ExitStack() as stack:
+                databases = [connect(path, self._durability, vfs) for _ in range(self._connections)]
+                for database in databases:
+                    stack.callback(database.close)
+                if self._writer.ledger.state is None:
+                    self._writer.set_up(databases[0])
+                for database in databases:
+                    prepare(database)
+                    database.connection.pragma("wal_autocheckpoint", checkpoint_every)
+                for _ in range(self._dice.choice([3, 30, 300])):
+                    self._writer.write(self._dice.choice(databases))
+
+    def _look(self, path: Path) -> None:
+        with closing(connect(path)) as database:
+            try:
+                prepare(database)
+                database.connection.pragma("synchronous", "off")  # nothing is cut from here on
+                self.problems = list(problems(database))
+                self.lost = self._writer.ledger.lost(found(database))
+            except (Refused, StorageFailed, apsw.Error) as error:
+                self.problems = [str(error)]
+
+
+def losses(folder: Path, times: int, **options: Any) -> dict[int, int]:
+    """Cut with each seed up to a number of them, and return how many writes were lost by those that lost some."""
+    lost = {}
+    for seed in range(times):
+        try:
+            cut = Cut(folder, seed, **options)
+            assert cut.problems == []
+        except Exception as error:
+            error.add_note(f"The seed is {seed}")
+            raise
+        if cut.lost:
+            lost[seed] = cut.lost
+    return lost
+
+
+def test_no_acknowledged_write_is_lost(tmp_path: Path) -> None:
+    assert losses(tmp_path, rounds(ci=200, full=2_000)) == {}
+
+
+def test_fast_loses_the_last_writes_and_damages_nothing(tmp_path: Path) -> None:
+    lost = losses(tmp_path, rounds(ci=40, full=400), durability="fast")
+    assert len(lost) > 5
+
+
+def acknowledge_before_the_commit(patch: pytest.MonkeyPatch) -> None:
+    """Commit a write when the next one begins, or at the end."""
+    end = Database.close
+
+    @contextmanager
+    def transaction(self: Database) -> Iterator[apsw.Connection]:
+        commit(self)
+        self.connection.execute("BEGIN IMMEDIATE")
+        yield self.connection
+
+    def commit(self: Database) -> None:
+        if self.connection.in_transaction:
+            self.connection.execute("COMMIT")
+
+    def close(self: Database) -> None:
+        try:
+            commit(self)
+        finally:
+            end(self)
+
+    patch.setattr(Database, "transaction", transaction)
+    patch.setattr(Database, "close", close)
+
+
+def index_in_a_second_transaction(patch: pytest.MonkeyPatch) -> None:
+    add, transaction = search_index.add, Database.transaction
+
+    @contextmanager
+    def twice(self: Database) -> Iterator[apsw.Connection]:
+        later: list[tuple[Any, ...]] = []
+        with patch.context() as within:
+            within.setattr(search_index, "add", lambda connection, *entry: later.append(entry))
+            with transaction(self) as connection:
+                yield connection
+        with transaction(self) as connection:
+            for entry in later:
+                add(connection, *entry)
+
+    patch.setattr(Database, "transaction", twice)
+
+
+def do_not_sync(patch: pytest.MonkeyPatch) -> None:
+    patch.setitem(database_module.SYNCHRONOUS, "full", "off")
+
+
+def sync_at_checkpoints_alone(patch: pytest.MonkeyPatch) -> None:
+    patch.setitem(database_module.SYNCHRONOUS, "full", "normal")
+
+
+def checkpoint_over_what_is_not_synced(patch: pytest.MonkeyPatch) -> None:
+    """Ignore the order in which SQLite has its files synced."""
+    patch.setattr(File, "xSync", lambda self, flags: None)
+
+
+@pytest.mark.parametrize(
+    ("plant", "connections"),
+    [
+        (acknowledge_before_the_commit, 1),
+        (index_in_a_second_transaction, CONNECTIONS),
+        (sync_at_checkpoints_alone, CONNECTIONS),
+        (do_not_sync, CONNECTIONS),
+        (checkpoint_over_what_is_not_synced, CONNECTIONS),
+    ],
+)
+def test_a_planted_bug_is_caught(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plant: Callable[[pytest.MonkeyPatch], None], connections: int
+) -> None:
+    plant(monkeypatch)
+    with pytest.raises(AssertionError):
+        assert losses(tmp_path, 60, connections=connections) == {}
