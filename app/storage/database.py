@@ -59,19 +59,19 @@ class Database:
 
     def read(self, sql: str, values: Any = None) -> Iterator[Any]:
         """Yield the rows of a query as they are asked for; raise StorageFailed."""
-        with _told():
+        with self._told():
             yield from self.connection.execute(sql, values)
 
     @contextmanager
     def transaction(self) -> Iterator[apsw.Connection]:
         """Write in one transaction: all of it, or after an exception none; raise StorageFailed."""
-        with _told(), self._transaction("BEGIN IMMEDIATE") as connection:
+        with self._told(), self._transaction("BEGIN IMMEDIATE") as connection:
             yield connection
 
     @contextmanager
     def snapshot(self) -> Iterator[apsw.Connection]:
         """Read several times from one state of the database; raise StorageFailed."""
-        with _told(), self._transaction("BEGIN") as connection:
+        with self._told(), self._transaction("BEGIN") as connection:
             yield connection
 
     @contextmanager
@@ -89,6 +89,17 @@ class Database:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Tell in the storage's own words what SQLite cannot do; other errors are bugs and pass."""
+        try:
+            yield
+        except tuple(FAILURES) as error:
+            if isinstance(error, apsw.CantOpenError | apsw.ReadOnlyError):
+                # SQLite reads only, and for good, where a file could not be opened for writing that one time.
+                self._local.__dict__.clear()
+            raise next(failure for cause, failure in FAILURES.items() if isinstance(error, cause)) from error
 
     def write_if_free(self, sql: str, values: tuple[object, ...]) -> None:
         """Execute one statement, unless another writer is at it or the database cannot be written."""
@@ -128,15 +139,6 @@ class Database:
         for connection in list(self._connections):
             connection.close()
         self._local = threading.local()
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Tell in the storage's own words what SQLite cannot do; other errors are bugs and pass."""
-    try:
-        yield
-    except tuple(FAILURES) as error:
-        raise next(failure for cause, failure in FAILURES.items() if isinstance(error, cause)) from error
 
 
 def _equality_key(*values: Any) -> str:

@@ -2,21 +2,19 @@
 
 import random
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import apsw
 import pytest
 
-from app.storage import database as database_module
-from app.storage import search_index
 from app.storage.check import problems
-from app.storage.database import Database
 from app.storage.errors import Refused, StorageFailed
 from app.storage.migrations import prepare
-from tests.faults.vfs import Disk, File, mounted
+from tests.faults import planted
+from tests.faults.vfs import Disk, mounted
 from tests.faults.workload import Writer, connect, found
 from tests.profiles import rounds
 
@@ -98,68 +96,14 @@ def test_fast_loses_the_last_writes_and_damages_nothing(tmp_path: Path) -> None:
     assert len(lost) > 5
 
 
-def acknowledge_before_the_commit(patch: pytest.MonkeyPatch) -> None:
-    """Commit a write when the next one begins, or at the end."""
-    end = Database.close
-
-    @contextmanager
-    def transaction(self: Database) -> Iterator[apsw.Connection]:
-        commit(self)
-        self.connection.execute("BEGIN IMMEDIATE")
-        yield self.connection
-
-    def commit(self: Database) -> None:
-        if self.connection.in_transaction:
-            self.connection.execute("COMMIT")
-
-    def close(self: Database) -> None:
-        try:
-            commit(self)
-        finally:
-            end(self)
-
-    patch.setattr(Database, "transaction", transaction)
-    patch.setattr(Database, "close", close)
-
-
-def index_in_a_second_transaction(patch: pytest.MonkeyPatch) -> None:
-    add, transaction = search_index.add, Database.transaction
-
-    @contextmanager
-    def twice(self: Database) -> Iterator[apsw.Connection]:
-        later: list[tuple[Any, ...]] = []
-        with patch.context() as within:
-            within.setattr(search_index, "add", lambda connection, *entry: later.append(entry))
-            with transaction(self) as connection:
-                yield connection
-        with transaction(self) as connection:
-            for entry in later:
-                add(connection, *entry)
-
-    patch.setattr(Database, "transaction", twice)
-
-
-def do_not_sync(patch: pytest.MonkeyPatch) -> None:
-    patch.setitem(database_module.SYNCHRONOUS, "full", "off")
-
-
-def sync_at_checkpoints_alone(patch: pytest.MonkeyPatch) -> None:
-    patch.setitem(database_module.SYNCHRONOUS, "full", "normal")
-
-
-def checkpoint_over_what_is_not_synced(patch: pytest.MonkeyPatch) -> None:
-    """Ignore the order in which SQLite has its files synced."""
-    patch.setattr(File, "xSync", lambda self, flags: None)
-
-
 @pytest.mark.parametrize(
     ("plant", "connections"),
     [
-        (acknowledge_before_the_commit, 1),
-        (index_in_a_second_transaction, CONNECTIONS),
-        (sync_at_checkpoints_alone, CONNECTIONS),
-        (do_not_sync, CONNECTIONS),
-        (checkpoint_over_what_is_not_synced, CONNECTIONS),
+        (planted.acknowledge_before_the_commit, 1),
+        (planted.index_in_a_second_transaction, CONNECTIONS),
+        (planted.sync_at_checkpoints_alone, CONNECTIONS),
+        (planted.do_not_sync, CONNECTIONS),
+        (planted.checkpoint_over_what_is_not_synced, CONNECTIONS),
     ],
 )
 def test_a_planted_bug_is_caught(

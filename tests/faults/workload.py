@@ -8,7 +8,7 @@ from typing import Any
 from app.storage.database import Database
 from app.storage.documents import Document, Limits
 from app.storage.entity_types import EntityTypes
-from app.storage.errors import StorageError
+from app.storage.errors import EntityTypeNotFound
 from app.storage.migrations import prepare
 from app.storage.organizations import Environment, ensure_organization, find_organization
 from app.storage.outside import Outside
@@ -81,13 +81,29 @@ class Writer:
         EntityTypes(database, self._outside, self._environment).apply([CUSTOMER])
         self.ledger.acknowledge()
 
+    def entities(self, database: Database) -> EntityRepository:
+        return EntityRepository(database, self._outside, self._environment, None, "customer")
+
     def write(self, database: Database) -> None:
         """Create, update or delete an entity."""
         state = self.ledger.state or {}
         live = [entity_id for entity_id, (status, _) in state.items() if status != "deleted"]
         act = self._dice.choices([self.create, self.update, self.delete], [5, 3, 1])[0] if live else self.create
-        act(EntityRepository(database, self._outside, self._environment, None, "customer"), live)
+        act(self.entities(database), live)
         self.ledger.acknowledge()
+
+    def read(self, database: Database) -> None:
+        """Read and search: what was acknowledged is there, and nothing else."""
+        state = self.ledger.state or {}
+        assert found(database) == state
+        live = {entity_id: json.loads(data) for entity_id, (status, data) in state.items() if status != "deleted"}
+        for name in NAMES:
+            matching = {
+                entity_id
+                for entity_id, fields in live.items()
+                if any(name in fields.get(field, "") for field in CUSTOMER.search_fields)
+            }
+            assert {entity.id for entity in self.entities(database).search(name, 100)} == matching
 
     def create(self, entities: EntityRepository, live: list[str]) -> None:
         fields = self._fields()
@@ -127,7 +143,7 @@ def found(database: Database) -> State:
     organization = find_organization(database, "local")
     try:
         EntityTypes(database, Outside(), Environment(organization or 0, "development")).get("customer")
-    except StorageError:
+    except EntityTypeNotFound:
         return None
     return {
         entity_id: (status, data) for entity_id, status, data in database.read("SELECT id, status, data FROM entity")

@@ -1,0 +1,213 @@
+"""Disks that fail and fill up: it is told in a sentence, nothing is lost, and once they are mended all goes on."""
+
+import errno
+import itertools
+import random
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from copy import deepcopy
+from pathlib import Path
+from typing import NamedTuple
+
+import apsw
+import pytest
+
+from app.storage.check import problems
+from app.storage.errors import Refused, StorageBroken, StorageBusy, StorageFailed, StorageFull
+from app.storage.migrations import prepare
+from tests.faults import planted
+from tests.faults.system_calls import Fault, Faults, faulty
+from tests.faults.workload import Writer, connect
+from tests.profiles import rounds
+
+WRITES = 8  # with a disk that fails
+ALL_UP_TO = 12  # of the calls of a kind fail, one a run; then some
+CHECKPOINT_EVERY = 4  # pages, so that most writes are followed by one
+
+KINDS: dict[str, tuple[str, int]] = {
+    "no room": ("write", errno.ENOSPC),
+    "writing": ("write", errno.EIO),
+    "syncing": ("sync", errno.EIO),
+    "truncating": ("truncate", errno.EIO),
+    "reading": ("read", errno.EIO),
+    "opening": ("open", errno.EIO),
+    "no descriptor left": ("open", errno.EMFILE),
+    "looking at a file": ("stat", errno.EIO),
+    "mapping shared memory": ("map", errno.ENOMEM),
+    "locking": ("lock", errno.EIO),
+    "a lock that is held": ("lock", errno.EAGAIN),
+}
+# SQLite waits for locks for seconds before it gives up, so for ever is too long here.
+ONCE_OR_FOR_EVER = [
+    pytest.param(*call, for_ever, id=f"{name}, {'for ever' if for_ever else 'once'}")
+    for (name, call), for_ever in itertools.product(KINDS.items(), (False, True))
+    if not (for_ever and call[0] == "lock")
+]
+WRITING = ("write", "sync", "truncate")  # without these a database can be read
+FAILURES: dict[int, type[StorageFailed]] = {errno.ENOSPC: StorageFull, errno.EAGAIN: StorageBusy}
+each_fault = pytest.mark.parametrize(("kind", "error", "for_ever"), ONCE_OR_FOR_EVER)
+
+
+class Prepared(NamedTuple):
+    """A database with some entities, to copy, and the writer who knows of them."""
+
+    path: Path
+    writer: Writer
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    path, writer = tmp_path_factory.mktemp("prepared") / "struere.db", Writer(random.Random(1))
+    with closing(connect(path)) as database:
+        writer.set_up(database)
+        for _ in range(5):
+            writer.write(database)
+    return Prepared(path, writer)
+
+
+@pytest.fixture(scope="module")
+def faults() -> Iterator[Faults]:
+    with faulty() as faults:
+        yield faults
+
+
+class Run:
+    """Writes to a copy of a database while its disk fails and afterwards, and reads all the while."""
+
+    def __init__(self, prepared: Prepared, faults: Faults, folder: Path) -> None:
+        self.failures: list[StorageFailed | Refused] = []
+        self._writer = deepcopy(prepared.writer)
+        self._faults = faults
+        for stale in folder.iterdir():
+            stale.unlink()
+        shutil.copy(prepared.path, folder / "struere.db")
+        self._database = connect(folder / "struere.db", busy_timeout=1)
+
+    def start(self) -> None:
+        prepare(self._database)
+        self._database.connection.pragma("wal_autocheckpoint", CHECKPOINT_EVERY)
+        self.read()
+
+    def go_on(self, read: Callable[[], None]) -> bool:
+        """Write and read with a fault, and tell whether it struck."""
+        for _ in range(WRITES):
+            self.attempt(self.write)
+            read()
+        return self._faults.struck > 0
+
+    def attempt(self, act: Callable[[], None]) -> None:
+        """Do what may fail as the product says that it may."""
+        try:
+            act()
+        except (StorageFailed, Refused) as failure:
+            self.failures.append(failure)
+
+    def write(self) -> None:
+        self._writer.write(self._database)
+
+    def read(self) -> None:
+        self._writer.read(self._database)
+
+    def end(self) -> None:
+        """Mend the disk: all goes on, and nothing was lost or half done."""
+        self._faults.mend()
+        self.write()
+        self.read()
+        self._database.close()
+        with closing(connect(self._database.path)) as database:
+            assert list(problems(database)) == []
+            self._writer.read(database)
+
+
+def from_the_start(run: Run, fault: Fault, faults: Faults) -> bool:
+    """Fail from the opening of the database on, when nothing need succeed."""
+    faults.order(fault)
+    run.attempt(run.start)
+    struck = run.go_on(lambda: run.attempt(run.read))
+    faults.mend()
+    # A connection that could be opened for reading alone has failed once before it is opened anew.
+    run.attempt(run.write)
+    return struck
+
+
+def in_the_middle(run: Run, fault: Fault, faults: Faults) -> bool:
+    """Fail once the database is open: where it can be read, it is read."""
+    run.start()
+    faults.order(fault)
+    struck = run.go_on(run.read if fault.kind in WRITING else lambda: run.attempt(run.read))
+    assert {type(failure) for failure in run.failures} <= {FAILURES.get(fault.error, StorageBroken)}
+    return struck
+
+
+def fail_ever_later(
+    fail: Callable[[Run, Fault, Faults], bool],
+    fault: Fault,
+    prepared: Prepared,
+    faults: Faults,
+    folder: Path,
+    step: int,
+) -> None:
+    """Let the first call fail, in another run the next, and so on until no run gets so far; all the first few do."""
+    first = 1
+    while True:
+        run = Run(prepared, faults, folder)
+        try:
+            struck = fail(run, fault._replace(first=first), faults)
+            run.end()
+        except Exception as error:
+            error.add_note(f"The {fault.kind} that failed {'from then on' if fault.for_ever else ''} is number {first}")
+            raise
+        finally:
+            faults.mend()
+        if not struck:
+            return
+        first += 1 if first < ALL_UP_TO else step
+
+
+@each_fault
+@pytest.mark.parametrize("fail", [from_the_start, in_the_middle])
+def test_what_fails_is_told_and_undone_and_all_goes_on(
+    prepared: Prepared,
+    faults: Faults,
+    tmp_path: Path,
+    fail: Callable[[Run, Fault, Faults], bool],
+    kind: str,
+    error: int,
+    for_ever: bool,
+) -> None:
+    step = rounds(ci=31, full=1)
+    fail_ever_later(fail, Fault(kind, error, 1, for_ever), prepared, faults, tmp_path, step)
+
+
+def test_a_checkpoint_that_fails_is_no_failure_of_the_write(prepared: Prepared, faults: Faults, tmp_path: Path) -> None:
+    failures = []
+    for first in range(1, 40):
+        run = Run(prepared, faults, tmp_path)
+        assert in_the_middle(run, Fault("write", errno.ENOSPC, first, for_ever=False), faults)
+        run.end()
+        failures.append(len(run.failures))
+    # Writes of the log fail with the transaction, writes of the database file without anyone's notice.
+    assert set(failures) == {0, 1}
+
+
+@pytest.mark.parametrize(
+    ("plant", "error"),
+    [
+        (planted.acknowledge_before_the_commit, AssertionError),
+        (planted.index_in_a_second_transaction, AssertionError),
+        (planted.swallow_a_full_disk, AssertionError),
+        (planted.roll_back_what_is_rolled_back, apsw.SQLError),
+    ],
+)
+def test_a_planted_bug_is_caught(
+    prepared: Prepared,
+    faults: Faults,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    plant: Callable[[pytest.MonkeyPatch], None],
+    error: type[Exception],
+) -> None:
+    plant(monkeypatch)
+    with pytest.raises(error):
+        fail_ever_later(in_the_middle, Fault("write", errno.ENOSPC, 1, for_ever=True), prepared, faults, tmp_path, 1)
