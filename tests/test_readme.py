@@ -259,6 +259,7 @@ ERRORS: dict[tuple[int, str], tuple[dict[str, Any] | None, str, str, str]] = {
     (405, "PUT is not allowed here; allowed are GET, HEAD, OPTIONS, POST"): (ALL, "PUT", CUSTOMER, ""),
     (413, "The request body must not be larger than 8388608 bytes"): (ALL, "POST", CUSTOMER, " " * (2**23 + 1)),
     (429, "Rate limit exceeded"): (ALL, "GET", f"{CUSTOMER}?often", ""),
+    (500, "Storage is full"): (ALL, "POST", CUSTOMER, '{"data": {"name": "%s"}}' % (100_000 * "x")),
     (500, "Internal error"): (ALL, "GET", f"{CUSTOMER}/broken", ""),
 }  # fmt: skip
 
@@ -306,7 +307,9 @@ def test_the_errors_are_those_that_are_tried() -> None:
 
 @pytest.mark.parametrize(("status", "text"), ERRORS, ids=str)
 def test_an_error_is_as_shown(application: Flask, monkeypatch: pytest.MonkeyPatch, status: int, text: str) -> None:
-    if status == 500:
+    if text == "Storage is full":
+        application.extensions["struere"].database.connection.pragma("max_page_count", 1)
+    if text == "Internal error":
         monkeypatch.setattr(EntityRepository, "get", lambda self, entity_id: 1 // 0)
     response = ask(application, *ERRORS[status, text])
     assert (response.status_code, response.get_json()["error"]) == (status, text)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -18,6 +19,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.exact.planted import plant
 from tests.server import COMMAND, CUSTOMERS, PATIENCE, Server, end, environment, run, serve, until
 
 CHECKOUT = Path(__file__).parents[1]
@@ -104,6 +106,37 @@ def test_instances_run_side_by_side_each_with_its_own_data() -> None:
         listed = [server.get("/v1/data/customer")["data"] for server in servers]
         assert [entities[5:] for entities in listed] == [[entity] for entity in created]
         list(pool.map(Server.stop, servers))
+
+
+TELL_SYNCHRONOUS = """
+import sys
+opened = Database.open
+
+def tell(self, path):
+    connection = opened(self, path)
+    print("synchronous is", connection.pragma("synchronous"), file=sys.stderr, flush=True)
+    return connection
+
+Database.open = tell
+"""
+
+
+@pytest.mark.parametrize(
+    ("ephemeral", "options", "synchronous"),
+    [
+        pytest.param(False, (), "2", id="full, if nothing is said"),
+        pytest.param(False, ("--durability", "fast"), "1", id="fast, if it is said"),
+        pytest.param(True, (), "1", id="fast, if ephemeral and nothing is said"),
+        pytest.param(True, ("--durability", "full"), "2", id="full, if it is said of an ephemeral one"),
+    ],
+)
+def test_durability_is_what_was_said(
+    tmp_path: Path, ephemeral: bool, options: tuple[str, ...], synchronous: str
+) -> None:
+    command = plant(tmp_path, TELL_SYNCHRONOUS)
+    with serve(*options, folder=None if ephemeral else tmp_path, command=command) as server:
+        server.get("/v1/entity-types")
+        assert set(re.findall("synchronous is (.)", server.errors())) == {synchronous}
 
 
 def test_two_workers_serve_one_database() -> None:

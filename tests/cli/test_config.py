@@ -99,6 +99,7 @@ BAD: dict[str, tuple[str, str, str]] = {
     "a port too large": ("PORT", "65536", "it must be a whole number from 0 to 65535"),
     "no workers": ("WORKERS", "0", "it must be a whole number from 1 to 64"),
     "a switch that is neither": ("LIMITS", "maybe", "it must be on or off"),
+    "a durability that is neither": ("DURABILITY", "most", "it must be full or fast"),
     "a rate without a time": ("LIMIT_PER_KEY", "60/fortnight", RATE),
     "a rate of nothing": ("LIMIT_PER_KEY", "0/minute", RATE),
     "two rates": ("LIMIT_PER_ORGANIZATION", "1/second;9/minute", RATE),

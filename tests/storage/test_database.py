@@ -4,14 +4,18 @@ import os
 import stat
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import apsw
 import pytest
 
 from app.storage.database import Database
+from app.storage.errors import StorageBroken, StorageBusy, StorageFull
 from app.storage.organizations import Environment, ensure_organization
 from app.storage.outside import Outside
+
+from .conftest import TOKENIZER
 
 
 def insert(connection: apsw.Connection, slug: str) -> None:
@@ -30,6 +34,15 @@ def test_every_connection_is_durable_and_keeps_a_write_ahead_log(database: Datab
     full = 2  # https://sqlite.org/pragma.html#pragma_synchronous
     with ThreadPoolExecutor(1) as thread:
         assert pragmas() == thread.submit(pragmas).result() == ("wal", full, 1, 10_000)
+
+
+def test_fast_syncs_at_checkpoints_alone(path: Path, database: Database) -> None:
+    normal = 1
+    with closing(Database(path, 0, TOKENIZER, "fast")) as fast:
+        assert [fast.connection.pragma(name) for name in ("journal_mode", "synchronous", "fullfsync")] == [
+            "wal", normal, 0,
+        ]  # fmt: skip
+    assert database.connection.pragma("fullfsync") == 1
 
 
 def test_only_the_owner_reads_the_file_and_its_log(database: Database, path: Path) -> None:
@@ -64,6 +77,50 @@ def test_a_transaction_that_fails_keeps_nothing(database: Database, error: type[
     with database.transaction() as connection:
         insert(connection, "other")
     assert slugs(database) == ["other"]
+
+
+def test_a_full_storage_is_told_can_be_read_and_is_written_to_once_there_is_room(database: Database) -> None:
+    insert(database.connection, "acme")
+    most = database.connection.pragma("max_page_count", 1)
+
+    def fill() -> None:
+        with database.transaction() as connection:
+            insert(connection, "other")
+            insert(connection, 2 * most * 4096 * "x")
+
+    with pytest.raises(StorageFull, match="Storage is full"):
+        fill()
+    assert slugs(database) == ["acme"]
+    database.connection.pragma("max_page_count", 10 * most)
+    fill()
+    assert slugs(database)[:2] == ["acme", "other"]
+
+
+@pytest.mark.parametrize("busy_timeout", [10], ids=["ten milliseconds"])
+def test_a_write_that_waits_too_long_is_told_and_the_next_one_goes_on(
+    database: Database, open_database: Callable[..., Database]
+) -> None:
+    with open_database().transaction(), pytest.raises(StorageBusy), database.transaction():
+        pytest.fail("Two write at once")
+    with database.transaction() as connection:
+        insert(connection, "acme")
+    assert slugs(database) == ["acme"]
+
+
+def test_a_connection_that_can_only_read_is_opened_anew(database: Database) -> None:
+    database.connection.pragma("query_only", True)
+    with pytest.raises(StorageBroken), database.transaction() as connection:
+        insert(connection, "acme")
+    with database.transaction() as connection:
+        insert(connection, "acme")
+    assert slugs(database) == ["acme"]
+
+
+def test_damage_is_told_by_whoever_reads_it(database: Database, path: Path) -> None:
+    database.close()
+    path.write_bytes(path.read_bytes()[:4096] + 4096 * b"x" + path.read_bytes()[8192:])
+    with pytest.raises(StorageBroken, match="Storage cannot be read or written"):
+        list(database.read("SELECT * FROM organization"))
 
 
 def test_a_snapshot_does_not_see_what_is_written_meanwhile(

@@ -50,6 +50,17 @@ def test_what_a_kill_leaves_is_no_obstacle(path: Path, open_database: Callable[.
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_the_log_of_a_file_that_is_gone_is_not_taken_for_that_of_the_new_one(
+    database: Database, open_database: Callable[..., Database], path: Path
+) -> None:
+    insert(database.connection, "acme")
+    log = path.with_name("struere.db-wal").read_bytes()
+    database.close()
+    path.unlink()
+    path.with_name("struere.db-wal").write_bytes(log)
+    assert slugs(open_database()) == []
+
+
 def test_rows_that_refer_to_nothing_are_refused(database: Database) -> None:
     with pytest.raises(apsw.ConstraintError, match="FOREIGN KEY"):
         database.connection.execute("INSERT INTO entity VALUES (1, 'a', 7, 'active', '{}', 0, 0)")
