@@ -35,15 +35,13 @@ class Transfer:
 
     def count(self, slug: str | None = None) -> int:
         """Return how many entities an export has."""
-        count: int = self._database.connection.execute(*self._select("count(*)", slug)).get
+        count: int = next(self._database.read(*self._select("count(*)", slug)))[0]
         return count
 
     def export(self, slug: str | None = None) -> Iterator[Entity]:
         """Yield the live entities, of one type or of all, in creation order."""
         sql, values = self._select(f"entity_type.slug, {COLUMNS}", slug)
-        for type_slug, entity_id, *columns in self._database.connection.cursor().execute(
-            f"{sql} ORDER BY entity.sequence", values
-        ):
+        for type_slug, entity_id, *columns in self._database.read(f"{sql} ORDER BY entity.sequence", values):
             yield Entity(entity_id, type_slug, *columns)
 
     def import_(self, records: Iterable[Record]) -> int:
@@ -75,7 +73,7 @@ class Transfer:
             SELECT 1 FROM entity_type JOIN entity ON entity.type_id = entity_type.id
             WHERE organization_id = ? AND environment = ? AND entity.id = ?
         """
-        return self._database.connection.execute(sql, (*self._environment, entity_id)).get is not None
+        return any(self._database.read(sql, (*self._environment, entity_id)))
 
     def _entity(self, record: Record) -> Entity:
         created_at = self._outside.now() if record.created_at is None else record.created_at

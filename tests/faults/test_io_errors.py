@@ -22,7 +22,7 @@ from tests.faults.workload import Writer, connect
 from tests.profiles import rounds
 
 WRITES = 8  # with a disk that fails
-ALL_UP_TO = 12  # of the calls of a kind fail, one a run; then some
+ALL_UP_TO = 9  # of the calls of a kind fail, one a run; then some
 CHECKPOINT_EVERY = 4  # pages, so that most writes are followed by one
 
 KINDS: dict[str, tuple[str, int]] = {
@@ -30,6 +30,7 @@ KINDS: dict[str, tuple[str, int]] = {
     "writing": ("write", errno.EIO),
     "syncing": ("sync", errno.EIO),
     "truncating": ("truncate", errno.EIO),
+    "deleting": ("delete", errno.EIO),
     "reading": ("read", errno.EIO),
     "opening": ("open", errno.EIO),
     "no descriptor left": ("open", errno.EMFILE),
@@ -109,6 +110,13 @@ class Run:
     def read(self) -> None:
         self._writer.read(self._database)
 
+    def close(self) -> None:
+        self._database.close()
+
+    def settle(self) -> None:
+        """Learn whether the last write that was answered with a failure was made: as a whole or not at all."""
+        self._writer.settle(self._database)
+
     def end(self) -> None:
         """Mend the disk: all goes on, and nothing was lost or half done."""
         self._faults.mend()
@@ -124,8 +132,11 @@ def from_the_start(run: Run, fault: Fault, faults: Faults) -> bool:
     """Fail from the opening of the database on, when nothing need succeed."""
     faults.order(fault)
     run.attempt(run.start)
-    struck = run.go_on(lambda: run.attempt(run.read))
+    run.go_on(lambda: run.attempt(run.read))
+    run.close()
+    struck = faults.struck > 0
     faults.mend()
+    run.settle()
     # A connection that could be opened for reading alone has failed once before it is opened anew.
     run.attempt(run.write)
     return struck
@@ -176,7 +187,7 @@ def test_what_fails_is_told_and_undone_and_all_goes_on(
     error: int,
     for_ever: bool,
 ) -> None:
-    step = rounds(ci=31, full=1)
+    step = rounds(ci=47, full=1)
     fail_ever_later(fail, Fault(kind, error, 1, for_ever), prepared, faults, tmp_path, step)
 
 

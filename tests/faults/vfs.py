@@ -1,7 +1,8 @@
 """A VFS over the real file system that keeps account of what a power cut would leave of it, and cuts the power.
 
 What was written is durable once its file is synced, a name once its folder is. Of the rest a cut keeps what its dice
-say, sector by sector: so writes are lost, torn, and kept before others that came earlier.
+say, sector by sector: so writes are lost, torn, and kept before others that came earlier. What a sync that fails leaves
+is as unsure, and no later sync mends it, as on Linux: https://lwn.net/Articles/752063/.
 """
 
 import itertools
@@ -14,7 +15,6 @@ from typing import Any
 
 import apsw
 
-NEVER = 10**9
 NUMBERS = itertools.count()
 # unixOpen of SQLite's os_unix.c syncs the folder with the first sync of a file that it opens so.
 SYNCED_WITH_FOLDER = apsw.SQLITE_OPEN_WAL | apsw.SQLITE_OPEN_MAIN_JOURNAL | apsw.SQLITE_OPEN_SUPER_JOURNAL
@@ -34,6 +34,9 @@ class Record:
     def sync(self) -> None:
         self.durable, self.pending = self.after(lambda: True, sector=2**30), []
 
+    def fail_to_sync(self, dice: random.Random) -> None:
+        self.durable, self.pending = self.after(lambda: dice.random() < 0.5, sector=512), []
+
     def after(self, keep: Callable[[], bool], sector: int) -> bytes:
         """Return the file with the pending sectors and truncations that are kept."""
         content = bytearray(self.durable)
@@ -52,10 +55,12 @@ class Record:
 class Disk:
     """The files of one folder, as a power cut at a numbered operation would leave them."""
 
-    def __init__(self, folder: Path, cut_at: int = NEVER) -> None:
+    def __init__(self, folder: Path, cut_at: int, dice: random.Random) -> None:
         self.folder = folder
         self.operations = 0
         self.cut_at = cut_at
+        self.dice = dice
+        self.failing_syncs = 0.0  # of all
         self._records: dict[int, Record] = {}  # by inode: a file keeps its own when it is renamed
         self._held: list[int] = []
         self._names: dict[str, int] = {}  # those that are durable
@@ -75,15 +80,22 @@ class Disk:
         inode = os.stat(path).st_ino
         if inode not in self._records:
             # An inode that is held is not given to another file.
-            self._held.append(os.open(path, os.O_PATH))
+            self._held.append(os.open(path, os.O_RDONLY))
             self._records[inode] = Record(b"")
         return self._records[inode]
 
     def sync_folder(self) -> None:
         self._names = self._current()
 
-    def remains(self, dice: random.Random) -> dict[str, bytes]:
+    def sync(self, record: Record) -> None:
+        if self.dice.random() < self.failing_syncs:
+            record.fail_to_sync(self.dice)
+            raise apsw.IOError
+        record.sync()
+
+    def remains(self) -> dict[str, bytes]:
         """Return the files that are found when the power is back."""
+        dice = self.dice
         share = dice.choice([0, 0.1, 0.5, 0.9, 1])
         sector = dice.choice([512, 4096])
         current = self._current()
@@ -116,19 +128,19 @@ class File(apsw.VFSFile):
         self._folder_too = bool(flags[0] & SYNCED_WITH_FOLDER and flags[0] & apsw.SQLITE_OPEN_CREATE)
         self._record = disk.record(self._path) if self._path else Record(b"")
 
-    def xWrite(self, data: Any, offset: int) -> None:  # noqa: N802
+    def xWrite(self, data: Any, offset: int) -> None:
         self._record.pending.append((offset, bytes(data)))
         self._disk.count()
         super().xWrite(data, offset)
 
-    def xTruncate(self, size: int) -> None:  # noqa: N802
+    def xTruncate(self, size: int) -> None:
         self._record.pending.append((size, None))
         self._disk.count()
         super().xTruncate(size)
 
-    def xSync(self, flags: int) -> None:  # noqa: N802
+    def xSync(self, flags: int) -> None:
         self._disk.count()
-        self._record.sync()
+        self._disk.sync(self._record)
         if self._folder_too:
             self._disk.sync_folder()
             self._folder_too = False
@@ -145,11 +157,11 @@ class VFS(apsw.VFS):
         self._disk = disk
         super().__init__(self.name, base="unix")
 
-    def xOpen(self, name: Any, flags: list[int]) -> File:  # noqa: N802
+    def xOpen(self, name: Any, flags: list[int]) -> File:
         self._disk.count()
         return File(self._disk, name, flags)
 
-    def xDelete(self, name: str, sync_folder: bool) -> None:  # noqa: N802
+    def xDelete(self, name: str, sync_folder: bool) -> None:
         self._disk.count()
         super().xDelete(name, False)
         if sync_folder:

@@ -92,6 +92,10 @@ class Writer:
         act(self.entities(database), live)
         self.ledger.acknowledge()
 
+    def settle(self, database: Database) -> None:
+        if found(database) == self.ledger.attempted:
+            self.ledger.acknowledge()
+
     def read(self, database: Database) -> None:
         """Read and search: what was acknowledged is there, and nothing else."""
         state = self.ledger.state or {}
