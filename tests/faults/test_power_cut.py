@@ -116,6 +116,15 @@ def test_no_write_is_lost_that_was_acknowledged_after_a_sync_that_failed(tmp_pat
     assert losses(tmp_path, rounds(ci=60, full=1_000), failing_syncs=0.2) == {}
 
 
+@pytest.mark.parametrize("durability", ["full", "fast"])
+def test_a_file_that_was_made_is_there(tmp_path: Path, durability: str) -> None:
+    disk = Disk(tmp_path, cut_at=10_000, dice=random.Random(1))
+    with mounted(disk) as vfs:
+        with closing(connect(tmp_path / "struere.db", durability, vfs)) as database:
+            prepare(database)
+        assert all("struere.db" in disk.remains() for _ in range(20))
+
+
 def test_fast_loses_the_last_writes_and_damages_nothing(tmp_path: Path) -> None:
     lost = losses(tmp_path, rounds(ci=30, full=400), durability="fast")
     assert len(lost) > 5
