@@ -22,7 +22,7 @@ from tests.faults.workload import Writer, connect
 from tests.profiles import rounds
 
 WRITES = 8  # with a disk that fails
-ALL_UP_TO = 9  # of the calls of a kind fail, one a run; then some
+ALL_UP_TO = 6  # of the calls of a kind fail, one a run; then some
 CHECKPOINT_EVERY = 4  # pages, so that most writes are followed by one
 
 KINDS: dict[str, tuple[str, int]] = {
@@ -132,11 +132,8 @@ def from_the_start(run: Run, fault: Fault, faults: Faults) -> bool:
     """Fail from the opening of the database on, when nothing need succeed."""
     faults.order(fault)
     run.attempt(run.start)
-    run.go_on(lambda: run.attempt(run.read))
-    run.close()
-    struck = faults.struck > 0
+    struck = run.go_on(lambda: run.attempt(run.read))
     faults.mend()
-    run.settle()
     # A connection that could be opened for reading alone has failed once before it is opened anew.
     run.attempt(run.write)
     return struck
@@ -148,6 +145,18 @@ def in_the_middle(run: Run, fault: Fault, faults: Faults) -> bool:
     faults.order(fault)
     struck = run.go_on(run.read if fault.kind in WRITING else lambda: run.attempt(run.read))
     assert {type(failure) for failure in run.failures} <= {FAILURES.get(fault.error, StorageBroken)}
+    return struck
+
+
+def to_the_end(run: Run, fault: Fault, faults: Faults) -> bool:
+    """Fail until the database is closed, so that the next to open it takes what is left."""
+    run.start()
+    faults.order(fault)
+    run.go_on(lambda: run.attempt(run.read))
+    run.close()
+    struck = faults.struck > 0
+    faults.mend()
+    run.settle()
     return struck
 
 
@@ -177,7 +186,7 @@ def fail_ever_later(
 
 
 @each_fault
-@pytest.mark.parametrize("fail", [from_the_start, in_the_middle])
+@pytest.mark.parametrize("fail", [from_the_start, in_the_middle, to_the_end])
 def test_what_fails_is_told_and_undone_and_all_goes_on(
     prepared: Prepared,
     faults: Faults,
@@ -187,7 +196,7 @@ def test_what_fails_is_told_and_undone_and_all_goes_on(
     error: int,
     for_ever: bool,
 ) -> None:
-    step = rounds(ci=47, full=1)
+    step = rounds(ci=83, full=1)
     fail_ever_later(fail, Fault(kind, error, 1, for_ever), prepared, faults, tmp_path, step)
 
 

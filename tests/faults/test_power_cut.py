@@ -113,7 +113,7 @@ def test_no_acknowledged_write_is_lost(tmp_path: Path) -> None:
 
 
 def test_no_write_is_lost_that_was_acknowledged_after_a_sync_that_failed(tmp_path: Path) -> None:
-    assert losses(tmp_path, rounds(ci=60, full=1_000), failing_syncs=0.2) == {}
+    assert losses(tmp_path, rounds(ci=40, full=1_000), failing_syncs=0.2) == {}
 
 
 @pytest.mark.parametrize("durability", ["full", "fast"])
