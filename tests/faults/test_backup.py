@@ -27,6 +27,7 @@ from app.storage.check import problems
 from app.storage.database import Database
 from app.storage.documents import Document
 from app.storage.entity_types import Definition, EntityTypes
+from app.storage.errors import StorageFailed
 from app.storage.inspection import has_log
 from app.storage.migrations import prepare
 from app.storage.organizations import Environment, ensure_organization
@@ -143,7 +144,7 @@ def copy_for_all(database: Database, file: Path) -> None:
 
 @pytest.mark.parametrize("bug", [copy_without_log, copy_for_all])
 def test_a_planted_bug_of_the_backup_is_caught(tmp_path: Path, bug: BackUp) -> None:
-    with pytest.raises((AssertionError, apsw.Error)):
+    with pytest.raises((AssertionError, StorageFailed, apsw.Error)):
         back_up_beside_writers(tmp_path, bug)
 
 
@@ -285,7 +286,7 @@ KILLED: dict[str, tuple[Callable[[Path, Path, Path], None], str]] = {
 def test_a_planted_bug_of_what_is_killed_is_caught(
     large: Path, tmp_path: Path, kill: Callable[[Path, Path, Path], None], bug: str
 ) -> None:
-    with pytest.raises((AssertionError, apsw.Error)):
+    with pytest.raises((AssertionError, StorageFailed, apsw.Error)):
         kill(large, tmp_path, plant(tmp_path, bug))
 
 

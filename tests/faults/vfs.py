@@ -93,6 +93,13 @@ class Disk:
             raise apsw.IOError
         record.sync()
 
+    def sync_descriptor(self, descriptor: int) -> None:
+        status = os.fstat(descriptor)
+        if os.path.samestat(status, os.stat(self.folder)):
+            self.sync_folder()
+        elif status.st_ino in self._records:
+            self._records[status.st_ino].sync()
+
     def remains(self) -> dict[str, bytes]:
         """Return the files that are found when the power is back."""
         dice = self.dice
@@ -178,8 +185,7 @@ def mounted(disk: Disk) -> Iterator[str]:
 
     def fsync(descriptor: int) -> None:
         disk.count()
-        assert os.path.samestat(os.fstat(descriptor), os.stat(disk.folder))
-        disk.sync_folder()
+        disk.sync_descriptor(descriptor)
 
     os.fsync = fsync
     try:
