@@ -27,5 +27,19 @@ class Outside:
         return "".join(secrets.choice(KEY_ALPHABET) for _ in range(40))
 
 
+class Deadline:
+    """A moment some milliseconds away, by a clock that nobody sets."""
+
+    def __init__(self, milliseconds: int) -> None:
+        self._moment = time.monotonic() + milliseconds / 1000
+
+    def pause(self) -> bool:
+        """Wait a millisecond; return at once, and False, when the moment has come."""
+        if time.monotonic() >= self._moment:
+            return False
+        time.sleep(0.001)
+        return True
+
+
 def _base32(length: int) -> str:
     return secrets.token_bytes(length).translate(ID_ALPHABET * 8).decode()
