@@ -7,10 +7,8 @@ import shlex
 import shutil
 import signal
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import click
 from flask import Flask
@@ -22,6 +20,7 @@ from ..parts import limits_of
 from ..project import read_definitions, read_entities
 from ..storage.entity_types import Definition
 from ..storage.transfer import Record
+from .ephemeral import temporary_folder
 from .options import Workspace, open_workspace, setting_options
 
 
@@ -72,17 +71,13 @@ def serve(settings: Settings) -> None:
 
 @contextmanager
 def _storage(settings: Settings) -> Iterator[None]:
-    """Give an ephemeral server its temporary folder, and remove it at the end."""
+    """Give an ephemeral server its temporary folder."""
     if not settings["EPHEMERAL"]:
         yield
         return
-    folder, owner = tempfile.mkdtemp(prefix="struere-local-"), os.getpid()
-    settings["DATABASE"] = Path(folder) / "struere.db"
-    try:
+    with temporary_folder() as folder:
+        settings["DATABASE"] = folder / "struere.db"
         yield
-    finally:
-        if os.getpid() == owner:  # a worker leaves by this way too
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _apply_project(workspace: Workspace, definitions: Sequence[Definition], records: Sequence[Record]) -> None:

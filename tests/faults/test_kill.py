@@ -152,5 +152,5 @@ EntityRepository.create = create_and_commit_later
 def test_a_planted_acknowledgement_before_the_commit_is_caught(tmp_path: Path) -> None:
     options = ("--threads", "1", "--limits", "off", "--key", KEY, "--project", str(CUSTOMERS))
     command = plant(tmp_path, ANSWERS_BEFORE_IT_COMMITS)
-    with pytest.raises(AssertionError, match="is not there|, not {"):
+    with pytest.raises(AssertionError, match=r"is not there|, not \{"):
         kill_servers(tmp_path, seed=0, kills=5, command=command, options=options)
