@@ -33,9 +33,14 @@ class Deadline:
     def __init__(self, milliseconds: int) -> None:
         self._moment = time.monotonic() + milliseconds / 1000
 
+    @property
+    def passed(self) -> bool:
+        """Tell whether the moment has come."""
+        return time.monotonic() >= self._moment
+
     def pause(self) -> bool:
         """Wait a millisecond; return at once, and False, when the moment has come."""
-        if time.monotonic() >= self._moment:
+        if self.passed:
             return False
         time.sleep(0.001)
         return True
