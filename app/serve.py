@@ -42,11 +42,15 @@ def url(listener: socket.socket) -> str:
 
 
 def run(
-    listener: socket.socket, settings: dict[str, Any], create_app: Callable[[], Flask], ready: Callable[[], None]
+    listener: socket.socket,
+    settings: dict[str, Any],
+    create_app: Callable[[Any], Flask],
+    ready: Callable[[], None],
+    load_again: Callable[[Any], dict[str, Any]],
 ) -> None:
-    """Serve an application until a signal, then finish what is running and exit with 0."""
+    """Serve an application until a signal, then finish what is running and exit with 0; SIGHUP loads settings again."""
     here = {"bind": f"fd://{listener.detach()}", "when_ready": lambda arbiter: ready()}
-    _Arbiter(_Application(gunicorn_settings(settings) | here, create_app)).run()
+    _Arbiter(_Application(settings, here, create_app, load_again)).run()
 
 
 def gunicorn_settings(settings: dict[str, Any]) -> dict[str, Any]:
@@ -95,17 +99,30 @@ def _close(worker: Worker) -> None:
 
 
 class _Application(BaseApplication):  # type: ignore[misc]
-    def __init__(self, options: dict[str, Any], create_app: Callable[[], Flask]) -> None:
-        self._options = options
+    def __init__(
+        self,
+        settings: dict[str, Any],
+        here: dict[str, Any],
+        create_app: Callable[[Any], Flask],
+        load_again: Callable[[Any], dict[str, Any]],
+    ) -> None:
+        self._settings = settings
+        self._here = here
         self._create_app = create_app
+        self._load_again = load_again
         super().__init__()
 
     def load_config(self) -> None:
-        for name, value in self._options.items():
+        for name, value in (gunicorn_settings(self._settings) | self._here).items():
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
-        return self._create_app()
+        return self._create_app(self._settings)
+
+    def reload(self) -> None:
+        """Load the settings again, in the arbiter; the workers that it starts next have them."""
+        self._settings = self._load_again(self._settings)
+        super().reload()
 
 
 class _Arbiter(Arbiter):  # type: ignore[misc]

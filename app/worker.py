@@ -30,7 +30,7 @@ CLOSE = 1.0
 
 # What a worker that stops does with the connections of requests that are not answered yet, after so many milliseconds:
 # a request that is not whole by then never will be, and an answer that was not taken by then never will be.
-ENDS = ((2_000, socket.SHUT_RD), (4_000, socket.SHUT_RDWR))
+ENDS = ((1_500, socket.SHUT_RD), (2_500, socket.SHUT_RDWR))
 
 
 class Worker(gthread.ThreadWorker):  # type: ignore[misc]
@@ -49,6 +49,18 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         for number in LEFT_TO_THE_ARBITER:
             signal.signal(number, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Accept connections or not; a worker that stops accepts what waits, and lets the kernel refuse all others."""
+        super().set_accept_enabled(enabled)
+        if enabled or self.alive:
+            return
+        for listener in self.sockets:
+            before = None
+            while before != self.nr_conns:
+                before = self.nr_conns
+                self.accept(listener)
+            listener.close()
 
     def handle(self, conn: gthread.TConn) -> Any:
         """Answer a request and, where it was the last, close its connection here: a client may keep this waiting."""
