@@ -17,13 +17,13 @@ from pathlib import Path
 
 import pytest
 
+from app.serve import STOP
 from tests.exact.planted import plant
 from tests.faults.keep_alive import CLIENTS, Client, requesting
 from tests.profiles import rounds
 from tests.server import COMMAND, CUSTOMERS, PATIENCE, Server, environment, run, serve, until
 
 OPTIONS = ("--workers", "2", "--limits", "off", "--project", str(CUSTOMERS))
-LONGEST_STOP = 5 + 1  # seconds: app.serve.STOP, and what a busy machine needs besides
 
 Act = Callable[[Server], object]
 
@@ -102,7 +102,13 @@ def test_no_request_fails_when_a_server_stops(tmp_path: Path, number: signal.Sig
             broken = [each.name for client in clients for each in client.sent if each.status is None]
             log = server.errors()
             assert [name for name in broken if f"name={name} " in log] == []
-            assert "SIGKILL" not in log
+            assert_closed(server)
+
+
+def assert_closed(server: Server) -> None:
+    """Hold the workers to having ended by themselves: the last one that closes the database removes its log."""
+    assert server.database.exists()
+    assert not Path(f"{server.database}-wal").exists()
 
 
 def folder_of(parent: Path, number: int) -> Path:
@@ -183,8 +189,9 @@ def slow_clients(server: Server, of_each: int) -> Iterator[None]:
         yield
 
 
-def test_a_stop_takes_seconds_whatever_clients_do() -> None:
-    with serve("--threads", str(4 * len(SLOW)), "--limits", "off", "--project", str(CUSTOMERS)) as server:
+def test_a_stop_takes_seconds_whatever_clients_do(tmp_path: Path) -> None:
+    options = ("--threads", str(4 * len(SLOW)), "--limits", "off", "--project", str(CUSTOMERS))
+    with serve(*options, folder=tmp_path) as server:
         for _ in range(60):  # more than fits between two sockets
             server.create({"text": "x" * 200_000})
         with slow_clients(server, of_each=3):
@@ -193,8 +200,8 @@ def test_a_stop_takes_seconds_whatever_clients_do() -> None:
             assert server.stop() == 0
             took = time.monotonic() - begun
         print(f"stopped within {took:.1f} s")
-        assert took < LONGEST_STOP
-        assert "SIGKILL" not in server.errors()
+        assert took < STOP  # when the arbiter would have killed the worker
+        assert_closed(server)
 
 
 # Planted
