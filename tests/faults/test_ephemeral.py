@@ -52,11 +52,13 @@ def test_workers_that_outlive_their_arbiter_keep_the_folder_until_they_end(
         pid = server.process.pid
         (worker,) = until(lambda: Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
         os.kill(int(worker), signal.SIGSTOP)
-        os.kill(pid, signal.SIGKILL)
-        server.process.wait()
-        with serve(variables=variables):
-            assert server.database.exists()
-        os.kill(int(worker), signal.SIGCONT)
+        try:
+            os.kill(pid, signal.SIGKILL)
+            server.process.wait()
+            with serve(variables=variables):
+                assert server.database.exists()
+        finally:
+            os.kill(int(worker), signal.SIGCONT)
         until(lambda: not Path(f"/proc/{worker}").exists())
         with serve(variables=variables):
             assert not server.database.exists()
