@@ -102,6 +102,7 @@ class Database:
         for connection in list(self._connections):
             connection.close()
         self._local = threading.local()
+        writer_queue.close(self.path)
 
 
 def _equality_key(*values: Any) -> str:

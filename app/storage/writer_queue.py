@@ -26,12 +26,23 @@ def begin(connection: apsw.Connection, path: Path, busy_timeout: int) -> None:
             connection.set_busy_timeout(busy_timeout)
 
 
+def close(path: Path) -> None:
+    """Remove the file of the queue, unless somebody is in it."""
+    with suppress(OSError):
+        descriptor = os.open(_file(path), os.O_RDWR)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.unlink(_file(path))
+        finally:
+            os.close(descriptor)
+
+
 @contextmanager
 def _turn(path: Path) -> Iterator[None]:
     """Wait for those before and keep those behind waiting, by a lock on a file that the kernel frees at any death."""
     try:
         # Never the database itself: closing any descriptor of it would drop the locks that SQLite holds (fcntl(2)).
-        descriptor = os.open(f"{path}-queue", os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = os.open(_file(path), os.O_RDWR | os.O_CREAT, 0o600)
     except OSError:
         yield  # a folder that is read-only or full: SQLite tells what there is to tell
         return
@@ -41,3 +52,7 @@ def _turn(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _file(path: Path) -> str:
+    return f"{path}-queue"

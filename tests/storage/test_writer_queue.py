@@ -99,3 +99,14 @@ def test_without_a_file_for_the_queue_writes_go_on(database: Database, path: Pat
 def test_a_connection_waits_as_before_once_it_has_begun(database: Database) -> None:
     with database.transaction() as connection:
         assert connection.pragma("busy_timeout") == 10_000
+
+
+def test_the_file_of_the_queue_goes_when_the_database_is_closed_and_nobody_is_in_it(
+    database: Database, path: Path
+) -> None:
+    with turn_taken(path):
+        database.close()
+        assert Path(f"{path}-queue").exists()
+    write(database, "acme")
+    database.close()
+    assert not Path(f"{path}-queue").exists()
