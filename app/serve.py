@@ -7,29 +7,17 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import orjson
 from flask import Flask
-from gunicorn import util
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
-from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
-from gunicorn.workers import gthread
 
 from .storage.errors import Refused
 from .storage.migrations import prepare
+from .worker import LINE, STOP_SIGNALS, Worker
 
 KEEP_ALIVE = 15  # seconds that an idle connection stays open
 
-LINE = 8190  # bytes of a request line or a header, the most that gunicorn takes
-
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
-
-# How long a stopping worker listens on idle connections for a request that is on its way, in seconds.
-# gunicorn's 2 would be most of the life of a throwaway server; on one machine nothing is on its way for so long.
-gthread.STOP_KEEPALIVE_LINGER = 0.25
-# How long a thread waits for the first byte of a connection, and reads a body that was not, in seconds; a stop waits
-# as long. Browsers connect ahead.
-gthread.DEFAULT_WORKER_DATA_TIMEOUT = 1.0
+STOP = 5  # seconds that a stop may take, whatever clients do; Docker's patience is 10
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -54,11 +42,15 @@ def url(listener: socket.socket) -> str:
 
 
 def run(
-    listener: socket.socket, settings: dict[str, Any], create_app: Callable[[], Flask], ready: Callable[[], None]
+    listener: socket.socket,
+    settings: dict[str, Any],
+    create_app: Callable[[Any], Flask],
+    ready: Callable[[], None],
+    load_again: Callable[[Any], dict[str, Any]],
 ) -> None:
-    """Serve an application until a signal, then finish what is running and exit with 0."""
+    """Serve an application until a signal, then finish what is running and exit with 0; SIGHUP loads settings again."""
     here = {"bind": f"fd://{listener.detach()}", "when_ready": lambda arbiter: ready()}
-    _Arbiter(_Application(gunicorn_settings(settings) | here, create_app)).run()
+    _Arbiter(_Application(settings, here, create_app, load_again)).run()
 
 
 def gunicorn_settings(settings: dict[str, Any]) -> dict[str, Any]:
@@ -73,39 +65,10 @@ def gunicorn_settings(settings: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-class Worker(gthread.ThreadWorker):  # type: ignore[misc]
-    """A thread worker that answers malformed HTTP with JSON and leaves Ctrl-C to the arbiter."""
-
-    def init_signals(self) -> None:
-        """Ignore SIGINT: a terminal sends it to workers too, and the arbiter tells them to finish."""
-        super().init_signals()
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
-
-    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
-        """Answer what never reached the application."""
-        if isinstance(exc, LimitRequestLine | LimitRequestHeaders):
-            status, sentence = (
-                "400 Bad Request",
-                f"The request line and each header must not be longer than {LINE} bytes",
-            )
-        elif isinstance(exc, ParseException):
-            status, sentence = "400 Bad Request", "The request is not well-formed HTTP/1.1"
-        else:
-            self.log.exception("Error handling request")
-            status, sentence = "500 Internal Server Error", "Internal error"
-        body = orjson.dumps({"error": sentence}, option=orjson.OPT_APPEND_NEWLINE)
-        head = f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: application/json\r\n"
-        head += "Access-Control-Allow-Origin: *\r\n"
-        try:
-            util.write_nonblock(client, head.encode() + b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
-        except OSError:
-            self.log.debug("The client left before its error was sent.")
-
-
 SETTINGS = {
     "worker_class": Worker,
     "keepalive": KEEP_ALIVE,
+    "graceful_timeout": STOP,
     "limit_request_line": LINE,
     # No header says what the path is, and no answer depends on the scheme.
     "forwarder_headers": "",
@@ -136,17 +99,30 @@ def _close(worker: Worker) -> None:
 
 
 class _Application(BaseApplication):  # type: ignore[misc]
-    def __init__(self, options: dict[str, Any], create_app: Callable[[], Flask]) -> None:
-        self._options = options
+    def __init__(
+        self,
+        settings: dict[str, Any],
+        here: dict[str, Any],
+        create_app: Callable[[Any], Flask],
+        load_again: Callable[[Any], dict[str, Any]],
+    ) -> None:
+        self._settings = settings
+        self._here = here
         self._create_app = create_app
+        self._load_again = load_again
         super().__init__()
 
     def load_config(self) -> None:
-        for name, value in self._options.items():
+        for name, value in (gunicorn_settings(self._settings) | self._here).items():
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
-        return self._create_app()
+        return self._create_app(self._settings)
+
+    def reload(self) -> None:
+        """Load the settings again, in the arbiter; the workers that it starts next have them."""
+        self._settings = self._load_again(self._settings)
+        super().reload()
 
 
 class _Arbiter(Arbiter):  # type: ignore[misc]

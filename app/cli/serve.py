@@ -7,21 +7,20 @@ import shlex
 import shutil
 import signal
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import click
 from flask import Flask
 from flask.cli import ScriptInfo
 
 from .. import serve as server
-from ..config import Settings, unknown_variables
+from ..config import SettingError, Settings, load_again, unknown_variables
 from ..parts import limits_of
 from ..project import read_definitions, read_entities
 from ..storage.entity_types import Definition
 from ..storage.transfer import Record
+from .ephemeral import temporary_folder
 from .options import Workspace, open_workspace, setting_options
 
 
@@ -41,7 +40,7 @@ from .options import Workspace, open_workspace, setting_options
     "LOG_REQUESTS",
 )
 def serve(settings: Settings) -> None:
-    """Serve the Data API until Ctrl-C or SIGTERM.
+    """Serve the Data API until Ctrl-C or SIGTERM; SIGHUP reads instance/config.py again.
 
     Once it accepts requests, one line of JSON on standard output tells url, pid, database and the keys made or given
     at this start; everything for people goes to standard error.
@@ -66,26 +65,23 @@ def serve(settings: Settings) -> None:
         server.run(
             listener,
             settings,
-            functools.partial(_create_app(), settings),
+            _create_app(),
             functools.partial(_announce, settings, url, keys, slug),
+            _load_again,
         )
 
 
 @contextmanager
 def _storage(settings: Settings) -> Iterator[None]:
-    """Give an ephemeral server its temporary folder, and remove it at the end."""
+    """Give an ephemeral server its temporary folder."""
     if not settings["EPHEMERAL"]:
         yield
         return
-    folder, owner = tempfile.mkdtemp(prefix="struere-local-"), os.getpid()
-    settings["DATABASE"] = Path(folder) / "struere.db"
-    if settings.sources["DURABILITY"] == "default":
-        settings["DURABILITY"] = "fast"
-    try:
+    with temporary_folder() as folder:
+        settings["DATABASE"] = folder / "struere.db"
+        if settings.sources["DURABILITY"] == "default":
+            settings["DURABILITY"] = "fast"
         yield
-    finally:
-        if os.getpid() == owner:  # a worker leaves by this way too
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _apply_project(workspace: Workspace, definitions: Sequence[Definition], records: Sequence[Record]) -> None:
@@ -142,6 +138,17 @@ def _announce(settings: Settings, url: str, keys: dict[str, str], slug: str | No
     path = f"/v1/data/{slug}" if slug else "/v1/entity-types"
     tell(f"Development key: {keys['development']}")
     tell(f'Try: curl -H "Authorization: Bearer {keys["development"]}" {url}{path}')
+
+
+def _load_again(settings: Settings) -> Settings:
+    """Return the settings that hold now, or those from before where one does not parse."""
+    try:
+        settings = load_again(settings)
+    except SettingError as error:
+        click.echo(f"{error}; the settings stay as they were.", err=True)
+    else:
+        click.echo("The settings were read again.", err=True)
+    return settings
 
 
 def _command() -> str:

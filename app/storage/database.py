@@ -6,14 +6,14 @@ One connection a process and thread, opened after the fork; every write is one B
 import os
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import apsw
 
-from . import filters, search_index
+from . import filters, search_index, writer_queue
 from .errors import StorageBroken, StorageBusy, StorageFailed, StorageFull
 
 # "fast" survives a crash of the program but not one of the machine: https://sqlite.org/pragma.html#pragma_synchronous
@@ -65,22 +65,22 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[apsw.Connection]:
         """Write in one transaction: all of it, or after an exception none; raise StorageFailed."""
-        with self._told(), self._transaction("BEGIN IMMEDIATE") as connection:
+        with self._told(), self._transaction(self._begin_writing) as connection:
             yield connection
 
     @contextmanager
     def snapshot(self) -> Iterator[apsw.Connection]:
         """Read several times from one state of the database; raise StorageFailed."""
-        with self._told(), self._transaction("BEGIN") as connection:
+        with self._told(), self._transaction(lambda connection: connection.execute("BEGIN")) as connection:
             yield connection
 
     @contextmanager
-    def _transaction(self, begin: str) -> Iterator[apsw.Connection]:
+    def _transaction(self, begin: Callable[[apsw.Connection], object]) -> Iterator[apsw.Connection]:
         connection = self.connection
         if connection.in_transaction:
             yield connection
             return
-        connection.execute(begin)
+        begin(connection)
         try:
             yield connection
             connection.execute("COMMIT")
@@ -89,6 +89,9 @@ class Database:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+
+    def _begin_writing(self, connection: apsw.Connection) -> None:
+        writer_queue.begin(connection, self.path, self._busy_timeout)
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -139,6 +142,7 @@ class Database:
         for connection in list(self._connections):
             connection.close()
         self._local = threading.local()
+        writer_queue.close(self.path)
 
 
 def _equality_key(*values: Any) -> str:

@@ -53,7 +53,7 @@ def test_only_the_owner_reads_the_file_and_its_log(database: Database, path: Pat
     finally:
         os.umask(before)
     files = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
-    assert files == {"struere.db": 0o600, "struere.db-wal": 0o600, "struere.db-shm": 0o600}
+    assert files == dict.fromkeys(("struere.db", "struere.db-wal", "struere.db-shm", "struere.db-queue"), 0o600)
 
 
 def test_a_transaction_is_kept_whole(database: Database, open_database: Callable[..., Database]) -> None:

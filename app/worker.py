@@ -1,0 +1,122 @@
+"""A worker process: gunicorn's threads, and a stop that no client can hold up."""
+
+import signal
+import socket
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Any
+
+import orjson
+from gunicorn import util
+from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
+from gunicorn.workers import gthread
+
+from .storage.outside import Deadline
+
+LINE = 8190  # bytes of a request line or a header, the most that gunicorn takes
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+# The signals of a terminal, which go to workers too, although the arbiter tells them what to do.
+LEFT_TO_THE_ARBITER = (signal.SIGINT, signal.SIGHUP)
+
+# How long a worker that stops listens on idle connections for a request that is on its way, in seconds.
+# gunicorn's 2 would be most of the life of a throwaway server; on one machine nothing is on its way for so long.
+gthread.STOP_KEEPALIVE_LINGER = 0.25
+# How long a thread waits for the first byte of a connection, and reads a body that was not, in seconds; a stop waits
+# as long. Browsers connect ahead.
+gthread.DEFAULT_WORKER_DATA_TIMEOUT = 1.0
+# How long a thread waits for a client to close a connection that it was told is closed, in seconds.
+CLOSE = 1.0
+
+# What a worker that stops does with the connections of requests that are not answered yet, after so many milliseconds:
+# a request that is not whole by then never will be, and an answer that was not taken by then never will be.
+ENDS = ((1_500, socket.SHUT_RD), (2_500, socket.SHUT_RDWR))
+
+
+class Worker(gthread.ThreadWorker):  # type: ignore[misc]
+    """A thread worker that answers malformed HTTP with JSON, and stops in time."""
+
+    def __init__(self, *arguments: Any) -> None:
+        """Start with no connection."""
+        super().__init__(*arguments)
+        self.method_queue = _Callbacks()
+        self._busy: set[gthread.TConn] = set()
+        self._ends: list[tuple[Deadline, int]] | None = None
+
+    def init_signals(self) -> None:
+        """Ignore what a terminal sends: the arbiter gets it as well, and tells its workers what to do."""
+        super().init_signals()
+        for number in LEFT_TO_THE_ARBITER:
+            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Accept connections or not; a worker that stops accepts what waits, and lets the kernel refuse all others."""
+        super().set_accept_enabled(enabled)
+        if enabled or self.alive:
+            return
+        for listener in self.sockets:
+            before = None
+            while before != self.nr_conns:
+                before = self.nr_conns
+                self.accept(listener)
+            listener.close()
+
+    def handle(self, conn: gthread.TConn) -> Any:
+        """Answer a request and, where it was the last, close its connection here: a client may keep this waiting."""
+        self._busy.add(conn)
+        try:
+            keep = super().handle(conn)
+            if keep is False:
+                util.close_graceful(conn.sock, CLOSE)
+            return keep
+        finally:
+            self._busy.discard(conn)
+
+    def finish_request(self, conn: gthread.TConn, fs: Future[Any]) -> None:
+        """Keep the connection of a request that was answered, or count one less."""
+        if not fs.cancelled() and fs.exception() is None and fs.result() is False:
+            self.nr_conns -= 1
+        else:
+            super().finish_request(conn, fs)
+
+    def murder_pending(self) -> None:
+        """Close connections that never sent anything and, of a worker that stops, whatever would hold it up."""
+        if not self.alive:
+            self._ends = self._ends or [(Deadline(after), how) for after, how in ENDS]
+            for conn in self.pending_conns:
+                conn.timeout = 0
+            for deadline, how in self._ends:
+                if deadline.passed:
+                    self._shut(how)
+        super().murder_pending()
+
+    def _shut(self, how: int) -> None:
+        for conn in list(self._busy):
+            with suppress(OSError):  # closed by now
+                conn.sock.shutdown(how)
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
+        """Answer what never reached the application."""
+        if isinstance(exc, LimitRequestLine | LimitRequestHeaders):
+            status, sentence = (
+                "400 Bad Request",
+                f"The request line and each header must not be longer than {LINE} bytes",
+            )
+        elif isinstance(exc, ParseException):
+            status, sentence = "400 Bad Request", "The request is not well-formed HTTP/1.1"
+        else:
+            self.log.exception("Error handling request")
+            status, sentence = "500 Internal Server Error", "Internal error"
+        body = orjson.dumps({"error": sentence}, option=orjson.OPT_APPEND_NEWLINE)
+        head = f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: application/json\r\n"
+        head += "Access-Control-Allow-Origin: *\r\n"
+        try:
+            util.write_nonblock(client, head.encode() + b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+        except OSError:
+            self.log.debug("The client left before its error was sent.")
+
+
+class _Callbacks(gthread.PollableMethodQueue):  # type: ignore[misc]
+    def close(self) -> None:
+        """Keep the pipe open: a thread that is late would write into the file that gets its number next."""
