@@ -23,7 +23,6 @@ def create_app(config: Mapping[str, Any] | None = None, outside: Outside | None 
     app.config.update(config or {})
     app.extensions["settings"] = settings.load(config)
     app.config.update(app.extensions["settings"])
-    app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_BODY_BYTES"]
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.url_map.converters["entity_id"] = entities.EntityId

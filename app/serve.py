@@ -13,10 +13,13 @@ from gunicorn import util
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
+from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers import gthread
 
+from .linger import linger
 from .storage.errors import Refused
 from .storage.migrations import prepare
+from .storage.outside import Outside
 
 KEEP_ALIVE = 15  # seconds that an idle connection stays open
 
@@ -30,6 +33,9 @@ gthread.STOP_KEEPALIVE_LINGER = 0.25
 # How long a thread waits for the first byte of a connection, and reads a body that was not, in seconds; a stop waits
 # as long. Browsers connect ahead.
 gthread.DEFAULT_WORKER_DATA_TIMEOUT = 1.0
+
+# The most bytes of a body that are read at once; gunicorn's mebibyte is held several times over while it is taken apart.
+SocketUnreader.max_body_chunk = 64 * 2**10
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -81,6 +87,13 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         super().init_signals()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+    def handle(self, conn: Any) -> Any:
+        """Answer a request, and see that a client that is still sending gets the answer."""
+        kept = super().handle(conn)
+        if kept is False:
+            linger(conn.sock, Outside())
+        return kept
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
         """Answer what never reached the application."""
