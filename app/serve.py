@@ -1,6 +1,7 @@
 """gunicorn embedded: listen, announce, stop. Only workers open the database."""
 
 import errno
+import ipaddress
 import signal
 import socket
 import sys
@@ -16,7 +17,9 @@ from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseExc
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers import gthread
 
+from .headers import HEADERS
 from .linger import linger
+from .logs import Logger, clean
 from .storage.errors import Refused
 from .storage.migrations import prepare
 from .storage.outside import Outside
@@ -24,6 +27,11 @@ from .storage.outside import Outside
 KEEP_ALIVE = 15  # seconds that an idle connection stays open
 
 LINE = 8190  # bytes of a request line or a header, the most that gunicorn takes
+
+EXPOSED = (
+    "Other machines can reach this address, and nothing between them and it is encrypted; "
+    "put a proxy with TLS before it, or listen on 127.0.0.1."
+)
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
@@ -34,7 +42,7 @@ gthread.STOP_KEEPALIVE_LINGER = 0.25
 # as long. Browsers connect ahead.
 gthread.DEFAULT_WORKER_DATA_TIMEOUT = 1.0
 
-# The most bytes of a body that are read at once; gunicorn's mebibyte is held several times over while it is taken apart.
+# How much of a body is read at once, in bytes; of gunicorn's mebibyte there would be several copies at a time.
 SocketUnreader.max_body_chunk = 64 * 2**10
 
 
@@ -57,6 +65,11 @@ def url(listener: socket.socket) -> str:
     """Return the URL of a listening socket."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def is_exposed(address: str) -> bool:
+    """Tell whether other machines can reach an IP address."""
+    return not ipaddress.ip_address(address).is_loopback
 
 
 def run(
@@ -109,6 +122,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
             status, sentence = "500 Internal Server Error", "Internal error"
         body = orjson.dumps({"error": sentence}, option=orjson.OPT_APPEND_NEWLINE)
         head = f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: application/json\r\n"
+        head += "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items())
         head += "Access-Control-Allow-Origin: *\r\n"
         try:
             util.write_nonblock(client, head.encode() + b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
@@ -124,17 +138,24 @@ SETTINGS = {
     "forwarder_headers": "",
     "secure_scheme_headers": {},
     "loglevel": "warning",
+    "logger_class": Logger,
     "control_socket_disable": True,
     "proc_name": "struere-local",
     "post_worker_init": lambda worker: _open(worker),
+    "when_ready": lambda arbiter: _warn_if_exposed(arbiter),
     "worker_exit": lambda arbiter, worker: _close(worker),
 }
 
 
+def _warn_if_exposed(arbiter: Arbiter) -> None:
+    addresses = [listener.getsockname() for listener in arbiter.LISTENERS]
+    if any(is_exposed(address[0]) for address in addresses if isinstance(address, tuple)):
+        print(EXPOSED, file=sys.stderr, flush=True)
+
+
 def _log_request(worker: Worker, request: Any, environ: Any, response: Any) -> None:
-    """Write a line; gunicorn has refused a path with spaces or control characters."""
     status = response.status_code if response else "-"
-    print(f"{request.method} {request.uri} {status}", file=sys.stderr, flush=True)
+    print(clean(f"{request.method} {request.uri} {status}"), file=sys.stderr, flush=True)
 
 
 def _open(worker: Worker) -> None:
