@@ -14,6 +14,7 @@ from typing import Any
 import apsw
 
 from . import filters, search_index
+from .checkpoints import Checkpoints
 
 
 class Database:
@@ -79,6 +80,7 @@ class Database:
         connection.pragma("synchronous", "full")
         connection.pragma("foreign_keys", True)
         connection.create_scalar_function("equality_key", _equality_key, 1, deterministic=True)
+        Checkpoints(connection, self._busy_timeout)
         self._connections.add(connection)
         return connection
 
