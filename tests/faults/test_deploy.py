@@ -18,6 +18,7 @@ import pytest
 import requests
 
 from app.config import SETTINGS_BY_NAME
+from tests.faults.ports import answers, free_port
 from tests.server import COMMAND, CUSTOMERS, PATIENCE, Server, end, environment, serve, until
 
 ROOT = Path(__file__).parents[2]
@@ -25,21 +26,6 @@ DEPLOY = ROOT / "deploy"
 NGINX = (DEPLOY / "nginx.conf").read_text()
 UNIT = (DEPLOY / "struere-local.service").read_text()
 PATH = "/v1/data/customer"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def answers(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), PATIENCE).close()
-    except OSError:
-        return False
-    return True
 
 
 # nginx

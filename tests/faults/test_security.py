@@ -15,6 +15,7 @@ import requests
 
 from tests.conftest import ROUTES, UNKNOWN_ID
 from tests.exact.planted import plant
+from tests.faults.ports import answers, free_port
 from tests.server import COMMAND, CUSTOMERS, PATIENCE, Server, end, environment, run, serve, until
 
 SECRET = "the customer's own data"
@@ -46,7 +47,7 @@ KEYS: Commands = (
     ("--environment", "production"),
     ("--organization", "other"),
 )
-TELLING = (("keys", "list"), ("keys", "list", "--json"), ("config",), ("export",))
+TELLING = (("keys", "list"), ("keys", "list", "--json"), ("config",), ("export",), ("backup", "instance/copy.db"))
 INSIDES = ("Traceback", 'File "', "SELECT", "apsw", "no such table", "site-packages", "struere.db", "gunicorn/")
 
 
@@ -72,7 +73,9 @@ def wide_run(folder: Path, command: Path = COMMAND, options: Commands = KEYS, te
         printed = [server.errors()]
         assert SECRET not in printed[0]
         stored = files(folder)
-    printed += [run(*line, folder=folder).stdout for line in telling]
+    told = [run(*line, folder=folder) for line in telling]
+    assert all(each.returncode == 0 for each in told)
+    printed += [each.stdout + each.stderr for each in told]
     return Run(keys, answers, "".join(printed), b"".join([*stored, *files(folder)]))
 
 
@@ -272,13 +275,15 @@ def test_every_wrong_key_answers_byte_by_byte_the_same(server: Server) -> None:
 
 @contextmanager
 def gunicorn(folder: Path, host: str) -> Iterator[subprocess.Popen[str]]:
-    """Run gunicorn with the settings of this program."""
+    """Run gunicorn with the settings of this program, until it answers."""
+    port = free_port()
     command = [COMMAND.parent / "gunicorn", "-c", "python:struere_local.gunicorn_conf", "struere_local:create_app()"]
-    variables = {"STRUERE_HOST": host, "STRUERE_PORT": "0"}
+    variables = {"STRUERE_HOST": host, "STRUERE_PORT": str(port)}
     with subprocess.Popen(
         command, cwd=folder, env=environment(variables), stderr=subprocess.PIPE, text=True
     ) as process:
         try:
+            until(lambda: answers(port) and requests.get(f"http://127.0.0.1:{port}/health", timeout=PATIENCE).ok)
             yield process
         finally:
             end(process)
@@ -304,7 +309,6 @@ def test_a_server_that_others_reach_warns_at_the_start(host: str, warned: bool) 
 @pytest.mark.parametrize(("host", "warned"), [("0.0.0.0", True), ("127.0.0.1", False)])
 def test_so_does_gunicorn(tmp_path: Path, host: str, warned: bool) -> None:
     with gunicorn(tmp_path, host) as process:
-        until(lambda: (tmp_path / "instance" / "struere.db").exists())
         process.terminate()
         _, errors = process.communicate(timeout=PATIENCE)
     assert (WARNING in errors) == warned
