@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 
-.PHONY: serve test test-full test-faults faults bench-limits lint lock clean
+.PHONY: serve test test-full test-faults faults soak bench-limits lint lock clean
 
 serve: $(READY)
 	@$(VENV)/bin/struere-local serve --project examples/customers --log-requests on
@@ -23,6 +23,10 @@ test-faults: $(READY)
 # The same at length.
 faults: $(READY)
 	$(VENV)/bin/python -m pytest tests/faults --hypothesis-profile=full
+
+# An hour of mixed work at 100 requests a second.
+soak: $(READY)
+	$(VENV)/bin/python -m tests.faults.soak
 
 # What the rate limits cost, as a ratio; it needs wrk.
 bench-limits: $(READY)

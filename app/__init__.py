@@ -6,11 +6,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from flask import Flask
+from flask import Flask, Response
+from flask.logging import default_handler
 
 from . import config as settings
 from .api import auth, cors, entities, entity_types, errors, health, limits
 from .cli import commands
+from .headers import HEADERS
+from .logs import FORMAT, Formatter
 from .parts import assemble
 from .storage.migrations import prepare
 from .storage.outside import Outside
@@ -23,7 +26,6 @@ def create_app(config: Mapping[str, Any] | None = None, outside: Outside | None 
     app.config.update(config or {})
     app.extensions["settings"] = settings.load(config)
     app.config.update(app.extensions["settings"])
-    app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_BODY_BYTES"]
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.url_map.converters["entity_id"] = entities.EntityId
@@ -33,6 +35,8 @@ def create_app(config: Mapping[str, Any] | None = None, outside: Outside | None 
         parts.database.retokenize()
     parts.database.close()
 
+    default_handler.setFormatter(Formatter(FORMAT))
+    app.after_request(_add_headers)
     errors.register(app)
     cors.register(app)
     app.before_request(auth.authenticate)
@@ -42,6 +46,11 @@ def create_app(config: Mapping[str, Any] | None = None, outside: Outside | None 
     app.cli.add_command(commands, "struere")
     app.extensions["create_app"] = create_app
     return app
+
+
+def _add_headers(response: Response) -> Response:
+    response.headers.update(HEADERS)
+    return response
 
 
 def main() -> None:

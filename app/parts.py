@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from .storage.api_keys import ApiKeys
+from .storage.bounds import Bounds
 from .storage.database import Database
 from .storage.documents import Limits
 from .storage.outside import Outside
@@ -16,12 +17,14 @@ class Parts(NamedTuple):
     outside: Outside
     keys: ApiKeys
     limits: Limits
+    bounds: Bounds
 
 
 def assemble(settings: Mapping[str, Any], outside: Outside) -> Parts:
     """Return the parts; nothing is opened."""
     database = Database(settings["DATABASE"], settings["BUSY_TIMEOUT"], settings["TOKENIZER"], settings["DURABILITY"])
-    return Parts(database, outside, ApiKeys(database, outside), limits_of(settings))
+    bounds = Bounds(page_bytes=settings["MAX_PAGE_BYTES"], milliseconds=settings["STATEMENT_TIMEOUT"])
+    return Parts(database, outside, ApiKeys(database, outside), limits_of(settings), bounds)
 
 
 def limits_of(settings: Mapping[str, Any]) -> Limits:

@@ -1,6 +1,7 @@
 """gunicorn embedded: listen, announce, stop. Only workers open the database."""
 
 import errno
+import ipaddress
 import signal
 import socket
 import sys
@@ -11,6 +12,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
+from .logs import Logger, clean
 from .storage.errors import Refused
 from .storage.migrations import prepare
 from .worker import LINE, STOP_SIGNALS, Worker
@@ -18,6 +20,11 @@ from .worker import LINE, STOP_SIGNALS, Worker
 KEEP_ALIVE = 15  # seconds that an idle connection stays open
 
 STOP = 5  # seconds that a stop may take, whatever clients do; Docker's patience is 10
+
+EXPOSED = (
+    "Other machines can reach this address, and nothing between them and it is encrypted; "
+    "put a proxy with TLS before it, or listen on 127.0.0.1."
+)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -39,6 +46,11 @@ def url(listener: socket.socket) -> str:
     """Return the URL of a listening socket."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def is_exposed(address: str) -> bool:
+    """Tell whether other machines can reach an IP address."""
+    return not ipaddress.ip_address(address).is_loopback
 
 
 def run(
@@ -74,17 +86,24 @@ SETTINGS = {
     "forwarder_headers": "",
     "secure_scheme_headers": {},
     "loglevel": "warning",
+    "logger_class": Logger,
     "control_socket_disable": True,
     "proc_name": "struere-local",
     "post_worker_init": lambda worker: _open(worker),
+    "when_ready": lambda arbiter: _warn_if_exposed(arbiter),
     "worker_exit": lambda arbiter, worker: _close(worker),
 }
 
 
+def _warn_if_exposed(arbiter: Arbiter) -> None:
+    addresses = [listener.getsockname() for listener in arbiter.LISTENERS]
+    if any(is_exposed(address[0]) for address in addresses if isinstance(address, tuple)):
+        print(EXPOSED, file=sys.stderr, flush=True)
+
+
 def _log_request(worker: Worker, request: Any, environ: Any, response: Any) -> None:
-    """Write a line; gunicorn has refused a path with spaces or control characters."""
     status = response.status_code if response else "-"
-    print(f"{request.method} {request.uri} {status}", file=sys.stderr, flush=True)
+    print(clean(f"{request.method} {request.uri} {status}"), file=sys.stderr, flush=True)
 
 
 def _open(worker: Worker) -> None:

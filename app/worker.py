@@ -9,8 +9,11 @@ from typing import Any
 import orjson
 from gunicorn import util
 from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
+from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers import gthread
 
+from .headers import HEADERS
+from .linger import linger
 from .storage.outside import Deadline
 
 LINE = 8190  # bytes of a request line or a header, the most that gunicorn takes
@@ -25,8 +28,8 @@ gthread.STOP_KEEPALIVE_LINGER = 0.25
 # How long a thread waits for the first byte of a connection, and reads a body that was not, in seconds; a stop waits
 # as long. Browsers connect ahead.
 gthread.DEFAULT_WORKER_DATA_TIMEOUT = 1.0
-# How long a thread waits for a client to close a connection that it was told is closed, in seconds.
-CLOSE = 1.0
+# How much of a body is read at once, in bytes; of gunicorn's mebibyte there would be several copies at a time.
+SocketUnreader.max_body_chunk = 64 * 2**10
 
 # What a worker that stops does with the connections of requests that are not answered yet, after so many milliseconds:
 # a request that is not whole by then never will be, and an answer that was not taken by then never will be.
@@ -68,7 +71,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         try:
             keep = super().handle(conn)
             if keep is False:
-                util.close_graceful(conn.sock, CLOSE)
+                linger(conn.sock)
             return keep
         finally:
             self._busy.discard(conn)
@@ -110,6 +113,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
             status, sentence = "500 Internal Server Error", "Internal error"
         body = orjson.dumps({"error": sentence}, option=orjson.OPT_APPEND_NEWLINE)
         head = f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: application/json\r\n"
+        head += "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items())
         head += "Access-Control-Allow-Origin: *\r\n"
         try:
             util.write_nonblock(client, head.encode() + b"Content-Length: %d\r\n\r\n%s" % (len(body), body))

@@ -25,12 +25,15 @@ ARROWS = {
     "app.parts": {"app.storage"},
     "app.config": {"app.storage"},
     "app.project": {"app.api", "app.storage"},
-    "app.serve": {"app.storage", "app.worker"},
-    "app.worker": {"app.storage"},
+    "app.headers": set[str](),
+    "app.linger": {"app.storage"},
+    "app.logs": set[str](),
+    "app.serve": {"app.logs", "app.storage", "app.worker"},
+    "app.worker": {"app.headers", "app.linger", "app.storage"},
     "app.cli": {"app.api", "app.config", "app.parts", "app.project", "app.serve", "app.storage"},
     "app.gunicorn_conf": {"app.config", "app.parts", "app.serve", "app.storage"},
     "app.__main__": {"app"},
-    "app": {"app.api", "app.cli", "app.config", "app.parts", "app.storage"},
+    "app": {"app.api", "app.cli", "app.config", "app.headers", "app.logs", "app.parts", "app.storage"},
 }
 
 each_module = pytest.mark.parametrize("name", MODULES)

@@ -31,7 +31,7 @@ from tests.server import COMMAND, PATIENCE, Server, end, environment
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 REFERENCE = (ROOT / "docs" / "api.md").read_text()
-PAGES = [ROOT / "README.md", ROOT / "docs" / "api.md", ROOT / "CHANGELOG.md"]
+PAGES = [ROOT / "README.md", ROOT / "docs" / "api.md", ROOT / "CHANGELOG.md", ROOT / "SECURITY.md"]
 
 # What differs from run to run, and what stands for it in a comparison. An id gets a number besides: the same all along.
 ENTITY_ID = re.compile("k17[0-9a-hjkmnp-tv-z]{29}")

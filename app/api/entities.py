@@ -79,7 +79,8 @@ def delete_entity(slug: str, entity_id: str) -> Response:
 
 def _entities(slug: str) -> EntityRepository:
     parts, caller = current_app.extensions["struere"], g.caller
-    return EntityRepository(parts.database, parts.outside, caller.key.environment, caller.scope, slug)
+    environment = caller.key.environment
+    return EntityRepository(parts.database, parts.outside, environment, caller.scope, slug, parts.bounds)
 
 
 def _page(entities: EntityRepository, wanted: dict[str, Any]) -> Response:

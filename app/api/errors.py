@@ -7,7 +7,7 @@ from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 from werkzeug.exceptions import NotFound as Unrouted
 
-from ..storage.errors import Invalid, NotFound, OutsideScope, StorageFailed
+from ..storage.errors import Invalid, NotFound, OutsideScope, StorageFailed, TooSlow
 from .json import InvalidJSON, respond
 
 COLLECTION = re.compile(r"/v1/data/+[^/]+/*")  # /v1/data/customer
@@ -45,6 +45,7 @@ class RateLimited(Problem):
 STATUSES: dict[type[Exception], int] = {
     Invalid: 400,
     InvalidJSON: 400,
+    TooSlow: 400,
     BrokenBody: 400,
     Unauthorized: 401,
     NoPermission: 403,

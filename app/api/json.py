@@ -13,6 +13,7 @@ STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 LONG_INTEGERS = re.compile(rb"(?<![\d.eE+-])-?\d{19,}(?![\d.eE])")
 NO_NUMBERS = re.compile(rb"NaN|Infinity")
 LEVELS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+START = 2**16  # bytes; 240 levels of most texts
 NOT_BRACKETS = bytes(set(range(256)) - set(LEVELS))
 
 
@@ -48,6 +49,11 @@ def respond(body: Any, status: int = 200, headers: dict[str, str] | None = None)
 def _is_deeper(text: bytes, levels: int) -> bool:
     if text.count(b"[") + text.count(b"{") <= levels:
         return False
+    # What is deep from its start is soon refused, however long it is.
+    return _deepens(text[:START], levels) or _deepens(text, levels)
+
+
+def _deepens(text: bytes, levels: int) -> bool:
     brackets = STRINGS.sub(b"", text).translate(None, NOT_BRACKETS)
     return any(depth > levels for depth in accumulate(map(LEVELS.__getitem__, brackets)))
 

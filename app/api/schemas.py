@@ -4,12 +4,11 @@ from typing import Any
 
 from flask import current_app, request
 from marshmallow import EXCLUDE, Schema, ValidationError, fields
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from ..storage import filters
 from ..storage.documents import Document
 from ..storage.errors import Invalid
-from .errors import BrokenBody
+from .bodies import read_body
 from .json import InvalidJSON, parse
 
 MAXIMUM_LIMIT = 100
@@ -18,7 +17,7 @@ WHITE_SPACE = b" \t\r\n"  # of JSON (RFC 8259)
 
 def load_body(schema: Schema) -> Any:
     """Return the request's JSON body as a schema loads it; an empty one counts as {}."""
-    text = _body()
+    text = read_body()
     body = parse(text) if text.strip(WHITE_SPACE) else {}
     if not isinstance(body, dict):
         raise InvalidJSON("The request body must be a JSON object")
@@ -169,20 +168,3 @@ class SearchBody(Body):
 
     text = SearchTextField(data_key="query", required=True)
     limit = LimitField(load_default=20)
-
-
-def _body() -> bytes:
-    try:
-        text = request.get_data(cache=False)
-    except RequestEntityTooLarge:
-        raise
-    except Exception as error:
-        # Each WSGI server has exceptions of its own for a body that is not what its headers say.
-        raise BrokenBody from error
-    # gunicorn ends a body quietly where the client hangs up; half of one may happen to be whole JSON.
-    if len(text) < (request.content_length or 0):
-        raise BrokenBody
-    # werkzeug ends a chunked body quietly at the limit.
-    if request.environ.get("wsgi.input_terminated") and request.environ["wsgi.input"].read(1):
-        raise RequestEntityTooLarge
-    return text

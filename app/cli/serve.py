@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import click
 from flask import Flask
@@ -120,6 +121,8 @@ def _announce(settings: Settings, url: str, keys: dict[str, str], slug: str | No
     print(json.dumps(started), flush=True)
     tell = functools.partial(click.echo, err=True)
     tell(f"struere-local serves {url} from {settings['DATABASE']}; stop it with Ctrl-C.")
+    if server.is_exposed(str(urlsplit(url).hostname)):
+        tell(server.EXPOSED)
     for sentence in unknown_variables():
         tell(sentence)
     if settings["LIMITS"]:

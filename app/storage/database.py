@@ -13,7 +13,8 @@ from typing import Any
 
 import apsw
 
-from . import filters, search_index, writer_queue
+from . import bounds, filters, search_index, writer_queue
+from .checkpoints import Checkpoints
 from .errors import StorageBroken, StorageBusy, StorageFailed, StorageFull
 
 # "fast" survives a crash of the program but not one of the machine: https://sqlite.org/pragma.html#pragma_synchronous
@@ -61,6 +62,12 @@ class Database:
         """Yield the rows of a query as they are asked for; raise StorageFailed."""
         with self._told():
             yield from self.connection.execute(sql, values)
+
+    @contextmanager
+    def reading(self, milliseconds: int) -> Iterator[apsw.Cursor]:
+        """Give a cursor for so long, or without a bound for 0; raise TooSlow and StorageFailed."""
+        with self._told(), bounds.reading(self.connection, milliseconds) as cursor:
+            yield cursor
 
     @contextmanager
     def transaction(self) -> Iterator[apsw.Connection]:
@@ -122,6 +129,7 @@ class Database:
         connection.pragma("fullfsync", self._durability == "full")
         connection.pragma("foreign_keys", True)
         connection.create_scalar_function("equality_key", _equality_key, 1, deterministic=True)
+        Checkpoints(connection, self._busy_timeout)
         self._connections.add(connection)
         return connection
 

@@ -16,6 +16,10 @@ class InvalidCursor(Invalid):
     """Invalid cursor"""
 
 
+class TooSlow(StorageError):
+    """This would take longer than {} milliseconds; use fewer words, fewer filters or a smaller limit"""
+
+
 class NotFound(StorageError):
     """Not found"""
 

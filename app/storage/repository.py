@@ -1,11 +1,12 @@
 """Entities of one type, as one caller may see them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import apsw
 
 from . import search_index
+from .bounds import UNBOUNDED, Bounds
 from .database import Database
 from .documents import Document, decode
 from .entity_types import EntityType, EntityTypes
@@ -18,6 +19,7 @@ from .search import index_text, match_expressions
 Scope = Mapping[str, Sequence[Condition]]
 
 COLUMNS = "entity.id, entity.status, entity.data, entity.created_at, entity.updated_at"
+SIZED = f"octet_length(entity.data), {COLUMNS}"
 LIVE = "entity.status <> 'deleted'"  # the literal condition of the index live_entity
 
 
@@ -33,7 +35,7 @@ class Entity(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Entities in creation order, and whether more follow."""
+    """Entities in order, and whether more follow."""
 
     entities: list[Entity]
     has_more: bool
@@ -43,13 +45,20 @@ class EntityRepository:
     """The entities of one type inside one environment and one API key's scope."""
 
     def __init__(
-        self, database: Database, outside: Outside, environment: Environment, scope: Scope | None, slug: str
+        self,
+        database: Database,
+        outside: Outside,
+        environment: Environment,
+        scope: Scope | None,
+        slug: str,
+        bounds: Bounds = UNBOUNDED,
     ) -> None:
         """Raise EntityTypeNotFound for an unknown type, OutsideScope for one that the scope does not list."""
         self._database = database
         self._outside = outside
         self._types = EntityTypes(database, outside, environment)
         self._slug = slug
+        self._bounds = bounds
         self._type_id = self._types.get(slug).id
         if scope is not None and slug not in scope:
             raise OutsideScope(f"entity type {slug}")
@@ -66,35 +75,40 @@ class EntityRepository:
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page:
-        """Return the page of live entities that follows the cursor; raise InvalidCursor."""
+        """Return the page of live entities that follows the cursor; raise InvalidCursor or TooSlow."""
         parameters = Parameters()
         wanted = f"AND entity.status = {parameters.bind(status)}" if status is not None else ""
         sql = f"""
-            SELECT {COLUMNS} FROM entity
+            SELECT {SIZED} FROM entity
             WHERE type_id = {parameters.bind(self._type_id)} AND {LIVE} {wanted}
                 AND sequence > {parameters.bind(self._sequence(cursor))}
                 AND {where([*self._scope, *(conditions or ())], parameters)}
             ORDER BY sequence LIMIT {parameters.bind(limit + 1)}
         """
-        rows = self._database.read(sql, parameters)
-        entities = [self._entity(*row) for row in rows]
-        return Page(entities[:limit], has_more=len(entities) > limit)
+        with self._database.reading(self._bounds.milliseconds) as reader:
+            return self._page(reader.execute(sql, parameters), limit)
 
     def search(self, text: str, limit: int = 20) -> list[Entity]:
-        """Return the live entities that have any word of the text, best match first, ties newest first."""
-        with self._database.snapshot() as connection:
+        """Return the live entities that have any word of the text, best match first, ties newest first; raise TooSlow.
+
+        The last ones are left out where a page does not hold them.
+        """
+        with self._database.snapshot() as connection, self._database.reading(self._bounds.milliseconds) as reader:
             entity_type = self._types.get(self._slug)
             words = search_index.words(connection, entity_type.tokenizer, text)
             if not words:
                 return []
             parameters = Parameters(match_expressions(words))
             sql = f"""
-                SELECT {COLUMNS} FROM ({search_index.matches_sql(entity_type.id, len(parameters))}) AS match
+                SELECT match.sequence FROM ({search_index.matches_sql(entity_type.id, len(parameters))}) AS match
                 JOIN entity ON entity.sequence = match.sequence
                 WHERE {where(self._scope, parameters)}
                 ORDER BY match.rank, match.sequence DESC LIMIT {parameters.bind(limit)}
             """
-            return [self._entity(*row) for row in connection.execute(sql, parameters)]
+            # To sort rows with their data would hold all of it in memory.
+            found = reader.execute(sql, parameters).fetchall()
+            row = f"SELECT {SIZED} FROM entity WHERE sequence = ?"
+            return self._page((reader.execute(row, each).fetchone() for each in found), limit).entities
 
     def create(self, document: Document, status: str = "active") -> Entity:
         """Store a new entity and return it; raise OutsideScope."""
@@ -148,6 +162,17 @@ class EntityRepository:
         if not inside:
             raise OutsideScope("this entity")
         return sequence, entity
+
+    def _page(self, rows: Iterable[Any], limit: int) -> Page:
+        """Read no more rows than a page holds, at least one, and the next one, if any."""
+        entities: list[Entity] = []
+        size = 0
+        for octets, *columns in rows:
+            size += octets
+            if entities and (len(entities) == limit or size > self._bounds.page_bytes):
+                return Page(entities, has_more=True)
+            entities.append(self._entity(*columns))
+        return Page(entities, has_more=False)
 
     def _inside(self, entity: Entity) -> Entity:
         """Return an entity just written; raise OutsideScope, and so undo it, where it lies outside."""

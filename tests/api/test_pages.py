@@ -193,3 +193,42 @@ def test_pages_of_a_status_follow_each_other(owner: Key, page: Page) -> None:
     for number in range(6):
         owner.create({"name": str(number)}, status="odd" if number % 2 else "even")
     assert walk(page, status="odd", limit=1) == ["1", "3", "5"]
+
+
+small_pages = pytest.mark.parametrize("config", [{"MAX_PAGE_BYTES": "30"}], indirect=True, ids=["30 bytes a page"])
+LENGTHS: dict[str, tuple[list[str], list[int]]] = {
+    "less than fits": (["0", "0"], [2]),  # 12 bytes each
+    "one more than fits": (["0", "0", "0"], [2, 1]),
+    "exactly what fits": (["012345", "01"], [2]),  # 17 and 13 bytes
+    "a byte more than fits": (["0123456", "01"], [1, 1]),
+    "bytes and not characters": (["ééé", "01"], [2]),
+    "a byte more of these": (["éééx", "01"], [1, 1]),
+    "one larger than a page": (["x" * 50], [1]),
+    "one larger than a page amid small ones": (["0", "x" * 50, "0"], [1, 1, 1]),
+    "all larger than a page": (["x" * 50] * 3, [1, 1, 1]),
+}
+
+
+@small_pages
+@pytest.mark.parametrize(("texts", "shown"), LENGTHS.values(), ids=LENGTHS)
+def test_a_page_ends_before_its_data_would_be_too_large_but_holds_one(
+    owner: Key, page: Page, texts: list[str], shown: list[int]
+) -> None:
+    created = [owner.create({"name": text}) for text in texts]
+    found, lengths, cursor = [], [], ""
+    while cursor is not None:
+        body = page(cursor=cursor).json
+        assert body["hasMore"] == (body["cursor"] is not None)
+        assert body["cursor"] in (None, body["data"][-1]["id"])
+        found += body["data"]
+        lengths.append(len(body["data"]))
+        cursor = body["cursor"]
+    assert (found, lengths) == (created, shown)
+
+
+@small_pages
+def test_a_search_holds_the_best_that_fit(owner: Key) -> None:
+    created = [owner.create({"name": name}) for name in ("a", "a b", "a b c")]
+    response = owner.post(f"{PATH}/search", {"query": "a"})
+    assert response.json == {"data": created[:2], "cursor": None, "hasMore": False}
+    assert len(owner.post(f"{PATH}/search", {"query": "c"}).json["data"]) == 1

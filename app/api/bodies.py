@@ -1,0 +1,34 @@
+"""The bytes of a request's body: all of them, or none of one that is too large."""
+
+from flask import current_app, request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from .errors import BrokenBody
+
+STEP = 64 * 2**10  # bytes read at a time
+
+
+def read_body() -> bytes:
+    """Return the body; raise RequestEntityTooLarge as soon as that is sure, BrokenBody where it breaks off."""
+    length, most = request.content_length or 0, current_app.config["MAX_BODY_BYTES"]
+    if length > most:
+        raise RequestEntityTooLarge
+    parts: list[bytes] = []
+    size = 0
+    while part := _read():
+        size += len(part)
+        if size > most:
+            raise RequestEntityTooLarge
+        parts.append(part)
+    # gunicorn ends a body quietly where the client hangs up; half of one may happen to be whole JSON.
+    if size < length:
+        raise BrokenBody
+    return b"".join(parts)
+
+
+def _read() -> bytes:
+    try:
+        return request.stream.read(STEP)
+    except Exception as error:
+        # Each WSGI server has exceptions of its own for a body that is not what its headers say.
+        raise BrokenBody from error
