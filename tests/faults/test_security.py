@@ -157,7 +157,7 @@ api_keys._hash = str
 """,
     "tells faults": """
 from struere_local.api import errors
-errors._internal = lambda app, error: errors._error(f"Internal error: {error}", 500)
+errors._fault = lambda app, error, sentence: errors._error(f"{sentence}: {error.__cause__ or error}", 500)
 """,
     "logs paths as they are": """
 from struere_local import logs, serve
