@@ -3,6 +3,7 @@
 import logging
 import re
 from typing import Any
+from urllib.parse import quote, unquote
 
 from gunicorn import glogging
 
@@ -14,6 +15,11 @@ def clean(text: str) -> str:
     """Return a text as part of one line: what does not print is escaped, a key ends after its prefix."""
     printed = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
     return KEY.sub(r"\1…", printed)
+
+
+def clean_uri(uri: str) -> str:
+    """Return a path and query string as part of a line; a key in them ends after its prefix, however it is encoded."""
+    return quote(KEY.sub(r"\1...", unquote(uri)), safe="/?&=:;,@!$'()*+~")
 
 
 class Formatter(logging.Formatter):
@@ -32,3 +38,5 @@ class Logger(glogging.Logger):  # type: ignore[misc]
         super().setup(cfg)
         for handler in self.error_log.handlers:
             handler.setFormatter(Formatter(self.error_fmt, self.datefmt))
+        for handler in self.access_log.handlers:
+            handler.setFormatter(Formatter("%(message)s"))

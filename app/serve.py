@@ -12,7 +12,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
-from .logs import Logger, clean
+from .logs import Logger, clean, clean_uri
 from .storage.errors import Refused
 from .storage.migrations import prepare
 from .worker import LINE, STOP_SIGNALS, Worker
@@ -103,7 +103,7 @@ def _warn_if_exposed(arbiter: Arbiter) -> None:
 
 def _log_request(worker: Worker, request: Any, environ: Any, response: Any) -> None:
     status = response.status_code if response else "-"
-    print(clean(f"{request.method} {request.uri} {status}"), file=sys.stderr, flush=True)
+    print(clean(f"{request.method} {clean_uri(request.uri)} {status}"), file=sys.stderr, flush=True)
 
 
 def _open(worker: Worker) -> None:

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from app.logs import Formatter, clean
+from app.logs import Formatter, clean, clean_uri
 
 KEY = "sk_dev_" + "a1b2" * 10
 TEXTS = {
@@ -27,6 +27,20 @@ TEXTS = {
 @pytest.mark.parametrize(("text", "line"), TEXTS.values(), ids=TEXTS)
 def test_a_text_is_cleaned(text: str, line: str) -> None:
     assert clean(text) == line
+
+
+URIS = {
+    "a path": ("/v1/data/customer?limit=1&status=a+b", "/v1/data/customer?limit=1&status=a+b"),
+    "what is encoded": ("/v1/caf%C3%A9%0A%20x", "/v1/caf%C3%A9%0A%20x"),
+    "a key": (f"/v1?key={KEY}", "/v1?key=sk_dev_..."),
+    "an encoded key": (f"/v1?key=sk%5Fdev%5f{KEY[7:]}", "/v1?key=sk_dev_..."),
+    "a key in the path": (f"/v1/data/%73k_dev_{KEY[7:]}", "/v1/data/sk_dev_..."),
+}
+
+
+@pytest.mark.parametrize(("uri", "line"), URIS.values(), ids=URIS)
+def test_a_uri_is_cleaned(uri: str, line: str) -> None:
+    assert clean_uri(uri) == line
 
 
 def formatted(sentence: str, fault: Exception | None = None) -> list[str]:

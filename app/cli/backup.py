@@ -12,6 +12,7 @@ from ..config import Settings
 from ..parts import assemble
 from ..storage.backup import Progress, back_up
 from ..storage.errors import Refused
+from ..storage.files import refuse_own
 from ..storage.inspection import in_use, inspect
 from ..storage.migrations import MIGRATIONS
 from ..storage.outside import Outside
@@ -58,8 +59,7 @@ def restore(settings: Settings, force: bool, file: Path) -> None:
 
 
 def _refuse_target(path: Path, file: Path, force: bool) -> None:
-    if file == path:
-        raise Refused(f"{file} is the database itself; name another file")
+    refuse_own(file, path)
     if not file.parent.is_dir():
         raise Refused(f"There is no folder {file.parent}; name another file")
     if file.exists() and not file.is_file():

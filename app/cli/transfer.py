@@ -11,7 +11,7 @@ import click
 from ..api.records import read_records, write_record
 from ..config import Settings
 from ..storage.errors import Refused
-from ..storage.files import replacing
+from ..storage.files import refuse_own, replacing
 from .options import environment_option, open_workspace, setting_options
 
 
@@ -32,7 +32,7 @@ def export(settings: Settings, environment: str, slug: str | None, file: str) ->
         with click.progressbar(
             transfer.export(slug), length=count, label="Exporting", file=sys.stderr, hidden=_quiet()
         ) as entities:
-            _write(file, map(write_record, entities))
+            _write(file, map(write_record, entities), settings["DATABASE"])
     if file != "-":
         click.echo(f"Entities exported: {count}", err=True)
 
@@ -54,11 +54,12 @@ def import_(settings: Settings, environment: str, file: BinaryIO) -> None:
     click.echo(f"Entities imported: {count}", err=True)
 
 
-def _write(file: str, lines: Iterable[bytes]) -> None:
+def _write(file: str, lines: Iterable[bytes], database: Path) -> None:
     if file == "-":
         sys.stdout.buffer.writelines(lines)
         return
     target = Path(file).resolve()
+    refuse_own(target, database)
     if target.exists() and not target.is_file():  # a device or a pipe
         with target.open("wb") as output:
             output.writelines(lines)

@@ -25,7 +25,10 @@ UNBOUNDED = Bounds(page_bytes=2**63 - 1, milliseconds=0)
 
 @contextmanager
 def reading(connection: apsw.Connection, milliseconds: int) -> Iterator[apsw.Cursor]:
-    """Give a cursor, closed at the end wherever it is then; raise TooSlow where its statements run out of time."""
+    """Give a cursor, closed at the end wherever it is then; raise TooSlow where its statements run out of time.
+
+    A connection has one such bound at a time.
+    """
     cursor = connection.cursor()
     if milliseconds:
         deadline = Deadline(milliseconds)

@@ -15,6 +15,7 @@ from typing import Self
 
 from .counter_table import MAGIC, WORD, Table, new_table
 from .counters import Counters
+from .files import hand_over
 from .outside import Deadline
 
 PATIENCE, PAUSE = 2_000, 0.0001  # milliseconds to wait for the lock, held for microseconds; seconds between attempts
@@ -107,9 +108,7 @@ class FileCounters(Counters):
             return
         os.ftruncate(descriptor, 0)
         _append(descriptor, content or EMPTY)
-        if os.geteuid() == 0:  # a command of root must not lock out a server of somebody else
-            folder = os.stat(self._path.parent)
-            os.fchown(descriptor, folder.st_uid, folder.st_gid)
+        hand_over(descriptor, self._path.parent)
 
     def _adopt(self, descriptor: int) -> None:
         found = os.fstat(descriptor)

@@ -148,7 +148,8 @@ class Database:
     def close(self) -> None:
         """Close the connections of every thread of this process."""
         for connection in list(self._connections):
-            connection.close()
+            with suppress(apsw.ThreadingViolationError):  # a thread waits in it for its turn to write
+                connection.close()
         self._local = threading.local()
         writer_queue.close(self.path)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from .errors import Refused
 
 SIDECARS = ("-journal", "-wal", "-shm")  # https://sqlite.org/tempfiles.html
+OUR_OWN = ("-queue", "-limits")  # what we keep beside a database
 
 
 @contextmanager
@@ -24,6 +25,7 @@ def replacing(target: Path) -> Iterator[Path]:
         remove_sidecars(draft)
         os.ftruncate(descriptor, 0)
         os.fchmod(descriptor, 0o600)
+        hand_over(descriptor, target if target.exists() else target.parent)
         yield draft
         os.fsync(descriptor)
         draft.replace(target)
@@ -34,6 +36,21 @@ def replacing(target: Path) -> Iterator[Path]:
     finally:
         remove_sidecars(draft)
         os.close(descriptor)
+
+
+def refuse_own(target: Path, database: Path) -> None:
+    """Raise Refused where a target is a database or a file that belongs to it."""
+    for ending in ("", *SIDECARS, *OUR_OWN):
+        own = database.with_name(database.name + ending)
+        if target == own or (own.exists() and target.exists() and target.samefile(own)):
+            raise Refused(f"{target} belongs to the database {database}; name another file")
+
+
+def hand_over(descriptor: int, neighbor: Path) -> None:
+    """Give a file that root has made to the owner of its neighbor, so that a server of somebody else can use it."""
+    if os.geteuid() == 0:
+        found = neighbor.stat()
+        os.fchown(descriptor, found.st_uid, found.st_gid)
 
 
 def remove_sidecars(path: Path) -> None:

@@ -12,11 +12,15 @@ from pathlib import Path
 
 import apsw
 
+from .files import hand_over
 from .outside import Deadline
 
 
 def begin(connection: apsw.Connection, path: Path, busy_timeout: int) -> None:
-    """Begin to write when all who came before have begun; raise apsw.BusyError after so many milliseconds."""
+    """Begin to write when all who came before have begun or given up; raise apsw.BusyError after so many milliseconds.
+
+    Those before give up at their own timeouts, unless a process is stopped where it stands.
+    """
     deadline = Deadline(busy_timeout)
     with _turn(path):
         connection.set_busy_handler(lambda tries: deadline.pause())
@@ -47,7 +51,8 @@ def _turn(path: Path) -> Iterator[None]:
         yield  # a folder that is read-only or full: SQLite tells what there is to tell
         return
     try:
-        with suppress(OSError):  # a file system without locks
+        with suppress(OSError):  # a file system without locks, or a database that is gone
+            hand_over(descriptor, path)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:

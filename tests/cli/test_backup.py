@@ -128,7 +128,10 @@ def test_a_damaged_database_gives_no_backup(struere_local: Run, folder: Path, pa
 
 
 BAD_TARGETS: dict[str, tuple[str, str]] = {
-    "the database itself": ("instance/struere.db", "is the database itself"),
+    "the database itself": ("instance/struere.db", "belongs to the database"),
+    "its write-ahead log": ("instance/struere.db-wal", "belongs to the database"),
+    "the counts of the rate limits": ("instance/struere.db-limits", "belongs to the database"),
+    "the queue of its writers": ("instance/struere.db-queue", "belongs to the database"),
     "a folder": ("instance", "is no regular file; name another file"),
     "a file in a folder that is not there": ("nowhere/kept", "There is no folder"),
 }

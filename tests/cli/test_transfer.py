@@ -131,6 +131,20 @@ def test_an_export_into_a_folder_that_is_not_there_is_refused(struere: Run) -> N
     assert_refused(struere("export", "nowhere/all.jsonl"), "There is no folder")
 
 
+@pytest.mark.parametrize("ending", ["", "-wal", "-shm", "-limits", "-queue"])
+def test_an_export_never_replaces_the_database_or_what_belongs_to_it(
+    struere: Run, store: Run, tmp_path: Path, ending: str
+) -> None:
+    store(LINES)
+    target = tmp_path / f"struere.db{ending}"
+    assert_refused(struere("export", str(target)), "belongs to the database")
+    link = tmp_path / "link"
+    if target.exists():
+        link.hardlink_to(target)
+        assert_refused(struere("export", str(link)), "belongs to the database")
+    assert struere("export").stdout == LINES
+
+
 def test_an_export_never_replaces_what_is_no_file(struere: Run, folder: Path) -> None:
     (folder / "device").symlink_to("/dev/null")
     struere("export", "device")

@@ -98,7 +98,10 @@ Database.transaction = careless
 ROLL_BACK_TWICE = """
 @contextmanager
 def twice(self, begin):
-    self.connection.execute(begin)
+    if self.connection.in_transaction:
+        yield self.connection
+        return
+    begin(self.connection)
     try:
         yield self.connection
         self.connection.execute("COMMIT")
@@ -112,5 +115,6 @@ Database._transaction = twice
 
 @pytest.mark.parametrize("bug", [SWALLOW, ROLL_BACK_TWICE], ids=["swallowing the error", "a second rollback"])
 def test_a_planted_bug_is_caught(disk: Path, tmp_path: Path, bug: str) -> None:
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError) as caught:
         fill_and_make_room(disk, tmp_path, plant(tmp_path, bug))
+    assert "did not start" not in str(caught.value)

@@ -161,7 +161,7 @@ errors._fault = lambda app, error, sentence: errors._error(f"{sentence}: {error.
 """,
     "logs paths as they are": """
 from struere_local import logs, serve
-serve.clean = logs.clean = str
+serve.clean = serve.clean_uri = logs.clean = str
 """,
 }
 
