@@ -1,4 +1,4 @@
-"""What is made once and kept: databases full of entities, written by the product's own storage code, and the answers."""
+"""What is made once and kept: databases full of entities, by the product's own storage code, and the right answers."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""The entities that every contender stores: each one a pure function of its number, so that all sizes share a beginning."""
+"""The entities that every contender stores: each a pure function of its number, so that all sizes share a beginning."""
 
 import hashlib
 from random import Random
@@ -17,20 +17,28 @@ BEGINNING = 1_767_225_600_000  # 2026-01-01 in Unix milliseconds, when the first
 SHARING, BLOCK = 20, 1_000  # entities of one account; they lie scattered within a block
 
 ALPHABET = b"0123456789abcdefghjkmnpqrstvwxyz"
-FIRST_NAMES = (
-    "Ada Amélie Boris Carmen Chidi Dana Elif Emil Farah Gustav Hana Ines Ivan Jane Kim Lars Lucía Mads Nadia Noor "
-    "Olga Pedro Priya Ravi Sam Sofia Tomás Uma Viktor Wei Yusuf Zoë"
-).split()
-SYLLABLES = "bar den fel gor han jen kal lin mor nes pol ril sten tov var wick".split()
+FIRST_NAMES = [
+    "Ada", "Amélie", "Boris", "Carmen", "Chidi", "Dana", "Elif", "Emil", "Farah", "Gustav", "Hana", "Ines",
+    "Ivan", "Jane", "Kim", "Lars", "Lucía", "Mads", "Nadia", "Noor", "Olga", "Pedro", "Priya", "Ravi", "Sam",
+    "Sofia", "Tomás", "Uma", "Viktor", "Wei", "Yusuf", "Zoë",
+]  # fmt: skip
+SYLLABLES = [
+    "bar", "den", "fel", "gor", "han", "jen", "kal", "lin", "mor", "nes", "pol", "ril", "sten", "tov", "var",
+    "wick",
+]  # fmt: skip
 PLANS = ("free",) * 11 + ("pro",) * 6 + ("team",) * 2 + ("enterprise",)
-CITIES = (
-    "Accra Athens Bergen Berlin Bogotá Boston Busan Cairo Chennai Cusco Dakar Delhi Dublin Gdańsk Geneva Hanoi Havana "
-    "Istanbul Kyoto Lagos Leeds Lima Lisbon Lyon Málaga Montréal Nairobi Oslo Perth Porto Prague Quito Riga Rome Seoul "
-    "Sydney Tbilisi Tokyo Vienna Zürich"
-).split()
-TAGS = "beta billing churned import invoice loyal mobile partner referral support trial vip".split()
-ADJECTIVES = "amber brisk calm deep eager fair gentle hazy ivory jolly".split()
-NOUNS = "anchor bridge canyon dune ember forest glacier harbor island jungle".split()
+CITIES = [
+    "Accra", "Athens", "Bergen", "Berlin", "Bogotá", "Boston", "Busan", "Cairo", "Chennai", "Cusco", "Dakar",
+    "Delhi", "Dublin", "Gdańsk", "Geneva", "Hanoi", "Havana", "Istanbul", "Kyoto", "Lagos", "Leeds", "Lima",
+    "Lisbon", "Lyon", "Málaga", "Montréal", "Nairobi", "Oslo", "Perth", "Porto", "Prague", "Quito", "Riga",
+    "Rome", "Seoul", "Sydney", "Tbilisi", "Tokyo", "Vienna", "Zürich",
+]  # fmt: skip
+TAGS = [
+    "beta", "billing", "churned", "import", "invoice", "loyal", "mobile", "partner", "referral", "support",
+    "trial", "vip",
+]  # fmt: skip
+ADJECTIVES = ["amber", "brisk", "calm", "deep", "eager", "fair", "gentle", "hazy", "ivory", "jolly"]
+NOUNS = ["anchor", "bridge", "canyon", "dune", "ember", "forest", "glacier", "harbor", "island", "jungle"]
 TOPICS = [adjective + noun for adjective in ADJECTIVES for noun in NOUNS]  # each in the notes of one entity in 100
 COMMON_WORDS = ("customer", "since", "prefers", "example", "com")  # in the text of every entity
 
