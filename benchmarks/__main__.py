@@ -9,9 +9,10 @@ from benchmarks.plot import plot
 from benchmarks.ratios import Row
 from benchmarks.raw_floor import RawFloor
 from benchmarks.report import AFTER_ALL, OWN_CREATE
-from benchmarks.rounds import Entry, measured, started, tell
+from benchmarks.rounds import Entry, measured, started
 from benchmarks.struere import Struere
 from benchmarks.tasks import CREATE, Operation
+from benchmarks.telling import tell
 
 
 def main() -> None:

@@ -1,12 +1,12 @@
 """Rounds of several contenders in turn: A B, then B A, so that what the machine does meanwhile meets all alike."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
 from benchmarks.contender import Contender, Server
 from benchmarks.ratios import Row
 from benchmarks.tasks import Operation
+from benchmarks.telling import tell
 
 Item = TypeVar("Item")
 
@@ -47,8 +47,3 @@ def started(servers: Sequence[Server], rounds: int) -> Iterator[Row]:
 def in_turn(items: Sequence[Item], number: int) -> Sequence[Item]:
     """Return items in their order, and in every other round in the opposite one."""
     return items[::-1] if number % 2 else items
-
-
-def tell(text: str) -> None:
-    """Write a line for people."""
-    print(text, file=sys.stderr, flush=True)

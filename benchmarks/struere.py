@@ -10,6 +10,7 @@ from benchmarks import cache
 from benchmarks.contender import Server
 from benchmarks.entities import SLUG, entity_id
 from benchmarks.expected import patched
+from benchmarks.fill import KEY
 from benchmarks.limits import HIGH
 from benchmarks.load import Request, Shape
 from benchmarks.tasks import PAGE, QUERY_LIMIT, SEARCH_LIMIT, Operation, Task
@@ -23,7 +24,7 @@ class Struere(Server):
     """The server, on a copy of a prepared database."""
 
     alive = "/health"
-    headers = {"Authorization": f"Bearer {cache.KEY}"}  # noqa: RUF012
+    headers = {"Authorization": f"Bearer {KEY}"}  # noqa: RUF012
 
     def __init__(self, size: int, folder: Path, cpus: Mapping[str, set[int]], options: Sequence[str] = ()) -> None:
         """Copy the database of a size; the options are those of `serve`."""
