@@ -26,7 +26,7 @@ CACHE = Path(__file__).parent / ".cache"
 def database(size: int) -> Path:
     """Return a database with so many entities, made on first use; nobody may write to it."""
     version = f"version{len(MIGRATIONS)}-{_digest(benchmarks.entities, benchmarks.fill)}"
-    return _once(f"database-{size}", version, lambda folder: fill(folder / "struere.db", size)) / "struere.db"
+    return once(f"database-{size}", version, lambda folder: fill(folder / "struere.db", size)) / "struere.db"
 
 
 def answers(size: int) -> dict[str, list[Any]]:
@@ -39,7 +39,7 @@ def answers(size: int) -> dict[str, list[Any]]:
         found = dict(progress(expected, f"Operations that the reference has answered at {size:,}"))
         (folder / "answers.json").write_text(json.dumps(found))
 
-    found: dict[str, list[Any]] = json.loads((_once(f"answers-{size}", version, make) / "answers.json").read_text())
+    found: dict[str, list[Any]] = json.loads((once(f"answers-{size}", version, make) / "answers.json").read_text())
     return found
 
 
@@ -54,7 +54,7 @@ def work_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _once(name: str, version: str, make: Callable[[Path], None]) -> Path:
+def once(name: str, version: str, make: Callable[[Path], None]) -> Path:
     """Return the folder of a name and version, made aside and moved into place when complete; others of it go."""
     final = CACHE / f"{name}-{version}"
     if not final.exists():

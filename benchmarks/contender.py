@@ -15,6 +15,7 @@ from benchmarks.process import Process, free_port
 from benchmarks.tasks import Operation, Task, tasks_of
 
 STEP = 331  # by how many requests the rounds begin apart; a prime, so that they go through them all
+SHOWN = 2_000  # characters of a wrong answer
 WARM_UP = (50, 0.5)  # requests and seconds at most
 
 
@@ -97,7 +98,8 @@ class Server(Contender):
         for number, task in enumerate(tasks[:CHECKED]):
             status, body = self.send(requests[number])
             if not self.check(operation, task, number, status, body):
-                raise SystemExit(f"{self.name} answers {operation.name} wrongly: {requests[number]} {status} {body}")
+                asked = " ".join(requests[number])
+                raise SystemExit(f"{self.name} answers {operation.name} wrongly: {asked}: {status} {str(body)[:SHOWN]}")
         most, seconds = WARM_UP
         deadline = monotonic() + seconds
         for request in islice(cycle(requests), most):
