@@ -8,7 +8,7 @@ Entity = dict[str, Any]
 
 SEED = 20_261_124
 SLUG = "customer"
-SEARCH_FIELDS = ("name", "email", "city", "account", "notes")
+SEARCH_FIELDS = ("name", "email", "city", "notes")
 SCHEMA = {
     "name": "string", "email": "string", "plan": "string", "age": "number", "city": "string",
     "account": "string", "signedUp": "string", "tags": "array", "notes": "string",
@@ -40,7 +40,7 @@ TAGS = [
 ADJECTIVES = ["amber", "brisk", "calm", "deep", "eager", "fair", "gentle", "hazy", "ivory", "jolly"]
 NOUNS = ["anchor", "bridge", "canyon", "dune", "ember", "forest", "glacier", "harbor", "island", "jungle"]
 TOPICS = [adjective + noun for adjective in ADJECTIVES for noun in NOUNS]  # each in the notes of one entity in 100
-COMMON_WORDS = ("customer", "since", "prefers", "example", "com")  # in the text of every entity
+COMMON_WORDS = ("customer", "since", "prefers", "account", "orders")  # in the notes of every entity
 
 
 def entity(number: int) -> Entity:
@@ -76,8 +76,8 @@ def data(number: int) -> dict[str, Any]:
         "account": account(number),
         "signedUp": f"{year}-{month:02}-{day:02}T{dice.randint(0, 23):02}:{dice.randint(0, 59):02}:00Z",
         "tags": dice.sample(TAGS, 2),
-        "notes": f"Customer since {year}, prefers {dice.choice(TOPICS)} and wrote {dice.randint(1, 99)} letters; "
-        f"the next call is in {month} weeks",
+        "notes": f"Customer since {year}, prefers {dice.choice(TOPICS)}; account {account(number)} has "
+        f"{dice.randint(1, 99)} orders, and the next call is in {month} weeks",
     }
 
 

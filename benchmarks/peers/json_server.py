@@ -70,7 +70,7 @@ class JsonServer1(JsonServer0):
 
     version = "1.0.0-beta.15"
     label = f"json-server {version}"
-    how = {"search": "substring of the five search fields"}  # noqa: RUF012
+    how = {"search": "substring of the search fields"}  # noqa: RUF012
     page_text = '"data"'
 
     def command(self) -> Sequence[str]:

@@ -27,7 +27,7 @@ class PocketBase(Peer):
 
     version = "0.40.6"
     label = f"PocketBase {version}"
-    how = {"search": "substring of the five search fields", "list": "pages by number"}  # noqa: RUF012
+    how = {"search": "substring of the search fields", "list": "pages by number"}  # noqa: RUF012
     statuses = {"create": 200}  # noqa: RUF012
     alive = "/api/health"
     page_text = '"items"'
