@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from benchmarks.entities import SEARCH_FIELDS, SLUG, entity, entity_id
 from benchmarks.load import Request
-from benchmarks.peers.peer import Peer, npm, ranges
+from benchmarks.peers.peer import UNSYNCED, Peer, npm, ranges
 from benchmarks.process import tool
 from benchmarks.tasks import PAGE, QUERY_LIMIT, SEARCH_LIMIT, Task
 
@@ -18,7 +18,7 @@ class JsonServer0(Peer):
 
     version = "0.17.4"
     label = f"json-server {version}"
-    how = {"search": "substring of any field"}  # noqa: RUF012
+    how = {"search": "substring of any field", **UNSYNCED}  # noqa: RUF012
     page_text = "["
 
     def install(self) -> Path:
@@ -70,7 +70,7 @@ class JsonServer1(JsonServer0):
 
     version = "1.0.0-beta.15"
     label = f"json-server {version}"
-    how = {"search": "substring of the search fields"}  # noqa: RUF012
+    how = {"search": "substring of the search fields", **UNSYNCED}  # noqa: RUF012
     page_text = '"data"'
 
     def command(self) -> Sequence[str]:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from benchmarks.entities import BEGINNING, SLUG, entity, entity_id
 from benchmarks.load import Request
-from benchmarks.peers.peer import Peer, pip, ranges
+from benchmarks.peers.peer import UNSYNCED, Peer, pip, ranges
 from benchmarks.tasks import PAGE, QUERY_LIMIT, SEARCH_LIMIT, Task
 from benchmarks.telling import progress
 
@@ -61,7 +61,7 @@ class Kinto(Peer):
 
     version = "26.5.0"
     label = f"Kinto {version}, memory"
-    how = {"search": "substring of notes"}  # noqa: RUF012
+    how = {"search": "substring of notes", **UNSYNCED}  # noqa: RUF012
     alive = "/v1/__lbheartbeat__"
 
     def install(self) -> Path:

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from benchmarks.entities import SCHEMA, SEARCH_FIELDS, SLUG, entity, entity_id
 from benchmarks.load import Request
-from benchmarks.peers.peer import Peer, pip, ranges
+from benchmarks.peers.peer import UNSYNCED, Peer, pip, ranges
 from benchmarks.peers.table import COLUMNS, INDEXED, insert, values
 from benchmarks.process import Process
 from benchmarks.tasks import PAGE, QUERY_LIMIT, SEARCH_LIMIT, Task
@@ -27,7 +27,7 @@ class PocketBase(Peer):
 
     version = "0.40.6"
     label = f"PocketBase {version}"
-    how = {"search": "substring of the search fields", "list": "pages by number"}  # noqa: RUF012
+    how = {"search": "substring of the search fields", "list": "pages by number", **UNSYNCED}  # noqa: RUF012
     statuses = {"create": 200}  # noqa: RUF012
     alive = "/api/health"
     page_text = '"items"'

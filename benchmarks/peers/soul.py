@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from benchmarks.entities import SLUG
 from benchmarks.load import Request
-from benchmarks.peers.peer import Peer, npm, ranges
+from benchmarks.peers.peer import UNSYNCED, Peer, npm, ranges
 from benchmarks.peers.table import write_table
 from benchmarks.process import tool
 from benchmarks.tasks import PAGE, QUERY_LIMIT, SEARCH_LIMIT, Task
@@ -21,7 +21,7 @@ class Soul(Peer):
 
     version = "0.8.2"
     label = f"Soul {version}"
-    how = {"search": "substring of any column", "list": "pages by number"}  # noqa: RUF012
+    how = {"search": "substring of any column", "list": "pages by number", **UNSYNCED}  # noqa: RUF012
     alive = "/api/tables"
     written_text = '"changes":1'
 
