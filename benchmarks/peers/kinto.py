@@ -1,4 +1,4 @@
-"""Kinto of PyPI with its memory backend, under its own waitress; its data is loaded by its batch API at each start."""
+"""Kinto of PyPI with its memory backend, under its own waitress; a plugin loads its data at each start."""
 
 import json
 import sys
@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from benchmarks.entities import BEGINNING, SLUG, entity, entity_id
+from benchmarks.entities import BEGINNING, SLUG, entity_id
 from benchmarks.load import Request
+from benchmarks.peers import kinto_load
 from benchmarks.peers.peer import UNSYNCED, Peer, pip, ranges
 from benchmarks.tasks import PAGE, QUERY_LIMIT, SEARCH_LIMIT, Task
-from benchmarks.telling import progress
 
+ROOT = Path(__file__).parents[2]
 BUCKET = "/v1/buckets/peer"
 RECORDS = f"{BUCKET}/collections/{SLUG}/records"
-BATCH = 1_000
 EVERYONE = {"permissions": {"write": ["system.Everyone"]}}
 
 CONFIGURATION = f"""
@@ -25,7 +25,8 @@ kinto.storage_backend = kinto.core.storage.memory
 kinto.cache_backend = kinto.core.cache.memory
 kinto.permission_backend = kinto.core.permission.memory
 kinto.bucket_create_principals = system.Everyone
-kinto.batch_max_requests = {BATCH}
+kinto.includes = {kinto_load.__name__}
+peer.size = SIZE
 multiauth.policies =
 
 [server:main]
@@ -70,7 +71,7 @@ class Kinto(Peer):
 
     def lay_out(self) -> None:
         """Write its configuration."""
-        (self.folder / "kinto.ini").write_text(CONFIGURATION)
+        (self.folder / "kinto.ini").write_text(CONFIGURATION.replace("SIZE", str(self.size)))
 
     def command(self) -> Sequence[str]:
         """Return the command `kinto start`."""
@@ -85,16 +86,16 @@ class Kinto(Peer):
         ]
 
     def variables(self) -> Mapping[str, str]:
-        """Return where it is installed."""
-        return {"PYTHONPATH": str(self.installed)}
+        """Return where it and the plugin are."""
+        return {"PYTHONPATH": f"{self.installed}:{ROOT}"}
 
     def start(self) -> float:
-        """Start it, and then load the entities."""
+        """Start it, and then make the collection whose records it has loaded."""
         seconds = super().start()
-        self._send_well(Request("PUT", BUCKET, json.dumps(EVERYONE)))
-        self._send_well(Request("PUT", f"{BUCKET}/collections/{SLUG}"))
-        for first in progress(range(0, self.size, BATCH), f"Batches of {BATCH} entities that Kinto has loaded"):
-            self._send_well(_batch(range(first, min(first + BATCH, self.size))))
+        for path in (BUCKET, f"{BUCKET}/collections/{SLUG}"):
+            status, body = self.send(Request("PUT", path, json.dumps(EVERYONE)))
+            if status // 100 != 2:
+                raise SystemExit(f"Kinto does not make {path}: {status} {body}")
         return seconds
 
     def request(self, task: Task) -> Request | None:
@@ -125,17 +126,3 @@ class Kinto(Peer):
             return [("_limit", PAGE), *since]
         equality, bounds = ranges(task, {"$gte": "min_{}", "$lt": "lt_{}"})
         return [equality, *bounds, ("_limit", QUERY_LIMIT)]
-
-    def _send_well(self, request: Request) -> None:
-        status, body = self.send(request)
-        if status // 100 != 2:
-            raise SystemExit(f"Kinto does not take {request.method} {request.path}: {status} {body}")
-
-
-def _batch(numbers: range) -> Request:
-    made = (entity(number) for number in numbers)
-    requests = [
-        {"path": f"{RECORDS}/{each['id']}", "body": {"data": each["data"] | {"last_modified": each["createdAt"]}}}
-        for each in made
-    ]
-    return Request("POST", "/v1/batch", json.dumps({"defaults": {"method": "PUT"}, "requests": requests}))
