@@ -52,10 +52,11 @@ def load(
     seconds: int,
     skip: int = 0,
     cpus: set[int] | None = None,
+    is_last: bool = False,
 ) -> Load:
     """Send requests for some seconds; stop with a sentence where an answer was broken off or is not as it must be.
 
-    A load without any answer is tried once more, ten times as long.
+    A load without any answer is tried once more, ten times as long; without one again, that time is its latency.
     """
     command = [tool("wrk", "wrk"), "--threads", "1", "--connections", str(CONNECTIONS), "--timeout", f"{TIMEOUT}s"]
     command += ["--duration", f"{seconds}s", "--script", str(SCRIPT)]
@@ -67,6 +68,8 @@ def load(
     found = json.loads(line)
     if found["broken"] or found["wrong"]:
         raise SystemExit(f"{url}: {found['broken']} requests broke off, {found['wrong']} answers are wrong: {wrong}")
-    if not found["requests"] and seconds < TIMEOUT:
-        return load(url, headers, requests, shape, min(seconds * LONGER, TIMEOUT), skip, cpus)
+    if not found["requests"]:
+        if is_last:
+            return Load(0, 0, found["duration"], found["duration"])
+        return load(url, headers, requests, shape, min(seconds * LONGER, TIMEOUT), skip, cpus, is_last=True)
     return Load(found["requests"] / found["duration"] * 1e6, found["requests"], found["p50"], found["p99"])

@@ -1,5 +1,6 @@
 """Rounds, and the ratios of contenders that were measured side by side in the same round. Pure."""
 
+import math
 import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -49,7 +50,7 @@ def select(rows: Sequence[Row], operation: str, side: Side) -> list[Row]:
 def ratio(rows: Sequence[Row], operation: str, field: str, one: Side, other: Side) -> Spread | None:
     """Return the spread of the per-round ratios of a field, one side's through the other's; None without any.
 
-    A round in which a side has no answer counts as 0, as slow as can be.
+    Through 0, which is the rate of a side that had no answer, anything is infinite.
     """
     ones = {row.round: row for row in select(rows, operation, one)}
     others = {row.round: row for row in select(rows, operation, other)}
@@ -64,4 +65,4 @@ def median(rows: Sequence[Row], field: str) -> float:
 
 
 def _through(value: float, by: float) -> float:
-    return value / by if by else 0.0
+    return value / by if by else math.inf
