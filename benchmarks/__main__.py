@@ -6,6 +6,7 @@ from benchmarks import cache, options, report, results
 from benchmarks.contender import Contender
 from benchmarks.flask_floor import FlaskFloor
 from benchmarks.plot import plot
+from benchmarks.process import stop_on_signals
 from benchmarks.ratios import Row
 from benchmarks.raw_floor import RawFloor
 from benchmarks.report import AFTER_ALL, OWN_CREATE
@@ -21,6 +22,7 @@ def main() -> None:
     cpus = options.cpus(asked.settings()["WORKERS"])
     about = options.about(asked, cpus)
     tell("\n".join(about))
+    stop_on_signals()
     with cache.work_folder() as folder, ExitStack() as stack:
         flask = FlaskFloor(asked.sizes[0], folder, cpus, asked.settings())
         servers = [Struere(size, folder, cpus, asked.serve_options()) for size in asked.sizes]

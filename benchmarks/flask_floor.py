@@ -16,8 +16,8 @@ from benchmarks.tasks import Operation, Task
 ROOT = Path(__file__).parents[1]
 NAME = "flask"
 
-# The server's own hooks, which close its database and log its requests, and where it listens.
-LEFT_OUT = ("worker_exit", "post_request", "proc_name", "bind")
+# What the server does with its database and its log, and where it listens.
+LEFT_OUT = ("post_worker_init", "worker_exit", "when_ready", "post_request", "logger_class", "proc_name", "bind")
 
 
 class FlaskFloor(Server):

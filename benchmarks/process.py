@@ -3,8 +3,10 @@
 import http.client
 import os
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -92,6 +94,12 @@ def resident(pid: int) -> int:
     """Return the resident bytes of a process."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:"))
+
+
+def stop_on_signals() -> None:
+    """Let Ctrl-C and SIGTERM end the program by way of whatever it has to end and remove."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit(1))
 
 
 def pinned(command: Sequence[str], cpus: set[int]) -> list[str]:

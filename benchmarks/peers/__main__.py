@@ -12,6 +12,7 @@ from benchmarks.peers.peer import Peer, Unavailable
 from benchmarks.peers.pocketbase import PocketBase
 from benchmarks.peers.report import report
 from benchmarks.peers.soul import Soul
+from benchmarks.process import stop_on_signals
 from benchmarks.ratios import Row
 from benchmarks.rounds import Entry, measured, started
 from benchmarks.struere import Struere
@@ -26,6 +27,7 @@ def main() -> None:
     cpus = options.cpus(asked.settings()["WORKERS"])
     about = options.about(asked, cpus)
     tell("\n".join(about))
+    stop_on_signals()
     rows: list[Row] = []
     gaps: list[str] = []
     for size in asked.sizes:
