@@ -3,8 +3,10 @@
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
+BENCH := $(VENV)/.bench
+MEASURE := $(foreach name,ROUNDS SECONDS SIZES ONLY WORKERS THREADS NAME,$(if $($(name)),--$(shell echo $(name) | tr A-Z a-z) "$($(name))"))
 
-.PHONY: serve test test-full test-faults faults soak bench-limits lint lock clean
+.PHONY: serve test test-full test-faults faults soak bench bench-peers bench-limits lint lock clean
 
 serve: $(READY)
 	@$(VENV)/bin/struere-local serve --project examples/customers --log-requests on
@@ -28,6 +30,14 @@ faults: $(READY)
 soak: $(READY)
 	$(VENV)/bin/python -m tests.faults.soak
 
+# The server against bare Flask and raw SQLite; ROUNDS, SECONDS, SIZES and ONLY say how much. See benchmarks/README.md.
+bench: $(BENCH)
+	$(VENV)/bin/python -m benchmarks $(MEASURE)
+
+# The server beside what people would use instead, each installed below benchmarks/.cache; it needs npm.
+bench-peers: $(READY)
+	$(VENV)/bin/python -m benchmarks.peers $(MEASURE)
+
 # What the rate limits cost, as a ratio; it needs wrk.
 bench-limits: $(READY)
 	$(VENV)/bin/python -m benchmarks.limits
@@ -44,6 +54,11 @@ $(READY): requirements.lock setup.cfg pyproject.toml
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement requirements.lock
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(READY)
+
+# The plot alone needs matplotlib.
+$(BENCH): $(READY)
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-build-isolation --editable '.[bench]'
+	@touch $(BENCH)
 
 # Write the newest versions that setup.cfg allows to requirements.lock.
 lock:

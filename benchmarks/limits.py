@@ -6,8 +6,10 @@ Run it with make bench-limits; --rounds and --seconds set how long.
 import argparse
 import statistics
 from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from benchmarks.load import Load, load
+from benchmarks.load import Load, Request, Shape, load, write_requests
 from tests.server import CUSTOMERS, Server, serve
 
 HIGH = {"STRUERE_LIMIT_PER_KEY": "1000000/minute", "STRUERE_LIMIT_PER_ORGANIZATION": "1000000/minute"}
@@ -27,11 +29,12 @@ def main() -> None:
             )
             for limits in ("on", "off")
         }
-        urls = {limits: url_of_an_entity(server) for limits, server in servers.items()}
+        folder = Path(stack.enter_context(TemporaryDirectory()))
+        requests = {limits: request_of_an_entity(server, folder / limits) for limits, server in servers.items()}
         rates, tails = [], []
         for number in range(options.rounds):
             order = ("on", "off") if number % 2 else ("off", "on")
-            found = {limits: load(urls[limits], str(servers[limits].key), options.seconds) for limits in order}
+            found = {limits: send(servers[limits], requests[limits], options.seconds) for limits in order}
             rates.append(found["on"].rate / found["off"].rate)
             tails.append(found["on"].p99 / found["off"].p99)
             print(f"round {number + 1}: on {shown(found['on'])}; off {shown(found['off'])}", flush=True)
@@ -41,13 +44,18 @@ def main() -> None:
     raise SystemExit(rate < LEAST_RATE or tail > MOST_P99)
 
 
-def url_of_an_entity(server: Server) -> str:
-    """Return the URL of an entity, after a look at its answer."""
+def request_of_an_entity(server: Server, file: Path) -> Path:
+    """Write the request for an entity to a file, after a look at its answer."""
     entity = server.get("/v1/data/customer?limit=1")["data"][0]
     path = f"/v1/data/customer/{entity['id']}"
     if server.get(path) != entity:
         raise SystemExit("The server answers wrongly")
-    return server.url + path
+    return write_requests(file, [Request("GET", path)])
+
+
+def send(server: Server, requests: Path, seconds: int) -> Load:
+    """Load a server with its development key."""
+    return load(server.url, {"Authorization": f"Bearer {server.key}"}, requests, Shape(200, '"id"'), seconds)
 
 
 def shown(found: Load) -> str:

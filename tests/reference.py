@@ -119,18 +119,23 @@ def search(entities: Sequence[Entity], query: str, search_fields: Sequence[str] 
     (https://sqlite.org/fts5.html#the_bm25_function).
     """
     live = [entity for entity in entities if entity["status"] != "deleted"]
-    indexed = [words(text(entity, search_fields)) for entity in live]
-    scores = [0.0] * len(live)
-    average = sum(map(len, indexed)) / max(len(live), 1) or 1
+    scores = scored([words(text(entity, search_fields)) for entity in live], query)
+    ranked = sorted(range(len(live)), key=lambda index: (-scores[index], -index))
+    return [(live[index], scores[index]) for index in ranked if scores[index]]
+
+
+def scored(indexed: Sequence[Sequence[str]], query: str) -> list[float]:
+    """Return the BM25 score of each text, given as its words; 0 where it has none of the query's."""
+    scores = [0.0] * len(indexed)
+    average = sum(map(len, indexed)) / max(len(indexed), 1) or 1
     *others, last = words(query) or [""]
     for word in {*others, last} - {""}:
         uses = [sum(each == word or (word == last and each.startswith(last)) for each in text) for text in indexed]
         having = sum(map(bool, uses))
-        weight = max(math.log((len(live) - having + 0.5) / (having + 0.5)), 1e-6)
+        weight = max(math.log((len(indexed) - having + 0.5) / (having + 0.5)), 1e-6)
         for index, use in enumerate(uses):
             scores[index] += weight * use * 2.2 / (use + 1.2 * (0.25 + 0.75 * len(indexed[index]) / average))
-    ranked = sorted(range(len(live)), key=lambda index: (-scores[index], -index))
-    return [(live[index], scores[index]) for index in ranked if scores[index]]
+    return scores
 
 
 def text(entity: Entity, search_fields: Sequence[str]) -> str:
