@@ -6,7 +6,7 @@ Every value is checked at the start: one that does not parse raises SettingError
 import difflib
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -98,13 +98,20 @@ def shown(setting: Setting, value: Any) -> str:
 
 
 def unknown_variables() -> list[str]:
-    """Return a sentence about each STRUERE_* variable that is no setting."""
-    known = [PREFIX + name for name in SETTINGS_BY_NAME]
-    sentences = []
-    for name in sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known):
-        near = difflib.get_close_matches(name, known, 1)
-        sentences.append(f"{name} is no setting and changes nothing{f'; is it {near[0]}?' if near else '.'}")
-    return sentences
+    """Return a sentence about each STRUERE_* variable, and each in instance/config.py, that is no setting."""
+    path = Path.cwd() / "instance" / "config.py"
+    in_file = {name for name in _config_file(path) if name.isupper()}
+    in_environment = {name for name in os.environ if name.startswith(PREFIX)}
+    return [
+        *_strangers(in_environment, [PREFIX + name for name in SETTINGS_BY_NAME], ""),
+        *_strangers(in_file, list(SETTINGS_BY_NAME), f" in {path}"),
+    ]
+
+
+def _strangers(names: set[str], known: list[str], where: str) -> Iterator[str]:
+    for name in sorted(names - set(known)):
+        near = difflib.get_close_matches(name.removeprefix(PREFIX) if where else name, known, 1)
+        yield f"{name}{where} is no setting and changes nothing{f'; is it {near[0]}?' if near else '.'}"
 
 
 def rate(text: str) -> str:

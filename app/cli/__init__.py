@@ -29,7 +29,8 @@ class Commands(click.Group):
             raise
         except click.UsageError as error:
             path = error.ctx.command_path if error.ctx else ctx.command_path
-            raise Misused(f"{error.format_message().rstrip('.')}. See {path} --help") from None
+            told = error.format_message().rstrip(".")
+            raise Misused(f"{told}{'' if told.endswith(('?', ')')) else '.'} See {path} --help") from None
         except UnicodeEncodeError:
             raise click.ClickException("The arguments must be UTF-8") from None
         except (StorageFailed, apsw.Error) as error:

@@ -86,7 +86,9 @@ def refuse_missing(path: Path) -> None:
     """Raise Refused where there is no database."""
     with explained(path):
         if not path.exists():
-            raise Refused(f"There is no database {path}; serve and types apply make one, --database names another")
+            raise Refused(
+                f"There is no database {path}; serve, types apply and keys create make one, --database names another"
+            )
 
 
 def echo_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -91,5 +91,5 @@ def assert_refused(ended: Ended, *parts: str) -> None:
 def assert_misused(ended: Ended, part: str) -> None:
     """Check that a command was refused with click's code for wrong usage, in one line that names the help."""
     assert (ended.code, ended.stdout) == (2, ""), ended
-    assert re.fullmatch("Error: .* See .* --help\n", ended.stderr), ended.stderr
+    assert re.fullmatch("Error: .*[.?)] See .* --help\n", ended.stderr), ended.stderr
     assert part in ended.stderr

@@ -157,8 +157,20 @@ def test_an_unknown_variable_is_told_and_changes_nothing(struere_local: Run, mon
     assert (shown.code, shown.stderr) == (0, "STRUERE_PROT is no setting and changes nothing; is it STRUERE_PORT?\n")
 
 
+@pytest.mark.parametrize(
+    ("name", "near"), [("PROT", "PORT"), ("STRUERE_PORT", "PORT"), ("LIMIT_PER_KEI", "LIMIT_PER_KEY")]
+)
+def test_an_unknown_name_in_the_file_is_told_and_changes_nothing(
+    struere_local: Run, config_file: Path, name: str, near: str
+) -> None:
+    config_file.write_text(f"import os\nhelper = 1\n{name} = 9000\n")
+    shown = struere_local("config")
+    assert shown.stderr == f"{name} in {config_file} is no setting and changes nothing; is it {near}?\n"
+
+
 def test_a_misspelled_option_is_wrong_usage(struere_local: Run) -> None:
     assert_misused(struere_local("config", "--prot", "1"), "No such option")
+    assert "?." not in struere_local("confg").stderr
 
 
 @pytest.mark.parametrize("command", [[], ["keys"], ["types"]], ids=["struere-local", "keys", "types"])

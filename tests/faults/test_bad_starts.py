@@ -106,7 +106,7 @@ def pipe(path: Path) -> None:
 RESTORE = "restore a backup of it"
 ANOTHER = "name another file with --database"
 RIGHTS = "change its rights|give this user the right"
-MAKE = "serve and types apply make one, --database names another"
+MAKE = "serve, types apply and keys create make one, --database names another"
 BAD: dict[str, tuple[Spoil, str]] = {
     "a text": (lambda path: path.write_bytes(b"Dear diary, " * 400) and None, ANOTHER),
     "an empty file": (lambda path: os.truncate(path, 0), f"remove it to begin anew, or {RESTORE}"),
