@@ -95,7 +95,7 @@ class Counting:
         """Take what counts by the storage, whose trouble must be a StorageError or an OSError."""
         self._limiter = limiter
         # What the shared storage counts under one lock costs half, and nobody comes in between.
-        self._held = limiter.storage.held if isinstance(limiter.storage, ExactStorage) else nullcontext
+        self._held = limiter.storage.held if isinstance(limiter.storage, ExactStorage) else nullcontext()
         self._outside = outside
         self._logger = logger
         self._memory = MovingWindowRateLimiter(ExactStorage(MemoryCounters(), outside))
@@ -110,14 +110,17 @@ class Counting:
             raise RateLimited(retry_at, max(1, math.ceil((retry_at - now) / 1000)))
 
     def _free_at(self, limits: Sequence[Limit]) -> float | None:
-        # The clock may be set back, so nothing is later than now for long.
-        if not 0 <= self._outside.now() - self._failed_at < IN_TROUBLE_FOR:
+        if not self._is_in_trouble():
             try:
-                with self._held():
+                with self._held:
                     return _free_at(self._limiter, limits)
             except (StorageError, OSError) as error:
                 self._note(error)
         return _free_at(self._memory, limits)
+
+    def _is_in_trouble(self) -> bool:
+        # The clock may be set back, so nothing is later than now for long.
+        return self._failed_at > 0 and 0 <= self._outside.now() - self._failed_at < IN_TROUBLE_FOR
 
     def _note(self, error: Exception) -> None:
         self._failed_at = self._outside.now()

@@ -3,6 +3,7 @@
 Nothing is synced to the disk: the file outlives every process, and not the machine.
 """
 
+import ctypes
 import fcntl
 import logging
 import mmap
@@ -13,12 +14,16 @@ import weakref
 from pathlib import Path
 from typing import Self
 
-from .counter_table import MAGIC, WORD, Table, new_table
+from .counter_ring import WORD
+from .counter_table import MAGIC, Table, new_table
 from .counters import Counters
 from .files import hand_over
 from .outside import Deadline
 
 PATIENCE, PAUSE = 2_000, 0.0001  # milliseconds to wait for the lock, held for microseconds; seconds between attempts
+TRIES = 30  # before the first pause
+LIBRARY = ctypes.PyDLL(None)
+LOOKS = 16  # of the locks, every so many-th looks whether the file was renamed, which costs a third of it
 EMPTY = new_table().content
 
 logger = logging.getLogger(__name__)
@@ -33,6 +38,7 @@ class FileCounters(Counters):
         self._path = path.resolve()
         self._name = str(self._path)
         self._descriptor = -1
+        self._looks = 0
         self.reset()
         files.add(self)
 
@@ -69,10 +75,11 @@ class FileCounters(Counters):
 
     def _open_locked(self) -> None:
         """Lock and map what the path names; what was removed is made again with its counters."""
-        if self._descriptor >= 0:
+        if self._descriptor >= 0 and self._is_in_place():
             _flock(self._descriptor, self._path)
-            if self._is_in_place():
-                return
+            if not self._table.is_whole:
+                self._adopt(self._descriptor)  # another process has enlarged it
+            return
         kept = self._kept()
         self._close()
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -85,18 +92,23 @@ class FileCounters(Counters):
             raise
 
     def _kept(self) -> bytes:
-        """Return the content of the file that was open, unless it was cut short, when a look at it ends the process."""
-        if self._descriptor < 0 or os.fstat(self._descriptor).st_size != len(self._map):
+        """Return the content of the file that was open, unless it was cut short."""
+        if self._descriptor < 0 or os.fstat(self._descriptor).st_size < len(self._map):
             return b""
         return bytes(self._map)
 
     def _is_in_place(self) -> bool:
+        """Tell whether the file has its name, and is not cut short, when a look at it ends the process."""
+        found = os.fstat(self._descriptor)
+        if found.st_size < len(self._map) or not found.st_nlink:
+            return False
+        self._looks += 1
+        if self._looks % LOOKS:
+            return True
         try:
-            found = os.stat(self._name)
+            return os.path.samestat(found, os.stat(self._name))
         except FileNotFoundError:
             return False
-        # Its size differs where another process has enlarged it.
-        return (found.st_ino, found.st_dev, found.st_size) == self._identity
 
     def _fill(self, descriptor: int, content: bytes) -> None:
         """Write a file that is new, or that a power cut or somebody has left without what was in it."""
@@ -111,8 +123,6 @@ class FileCounters(Counters):
         hand_over(descriptor, self._path.parent)
 
     def _adopt(self, descriptor: int) -> None:
-        found = os.fstat(descriptor)
-        self._identity = found.st_ino, found.st_dev, found.st_size
         self._map = mmap.mmap(descriptor, 0)
         self._table = Table(self._map)
         self._descriptor = descriptor
@@ -133,6 +143,7 @@ class FileCounters(Counters):
             _append(self._descriptor, bytes(len(table.content)))
             self._adopt(self._descriptor)
             self._table.move(table)
+            self._table.set_length()
 
     def _begin_anew(self) -> None:
         logger.warning("%s was damaged; requests are counted anew", self._path)
@@ -155,8 +166,10 @@ def _append(descriptor: int, content: bytes) -> None:
 
 def _flock(descriptor: int, path: Path) -> None:
     """Lock a file, or give up where who holds the lock does not go on."""
-    if _is_locked(descriptor):
-        return
+    # Who has it gives it back before a sleep would be over.
+    for _ in range(TRIES):
+        if _is_locked(descriptor):
+            return
     deadline = Deadline(PATIENCE)
     while not _is_locked(descriptor):
         if not deadline.pause(PAUSE):
@@ -164,11 +177,8 @@ def _flock(descriptor: int, path: Path) -> None:
 
 
 def _is_locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+    # fcntl.flock lets other threads run, each of which may keep this one, and so the lock, waiting for 5 ms.
+    return bool(LIBRARY.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB) == 0)
 
 
 def _reset_after_fork() -> None:

@@ -10,11 +10,12 @@ from array import array
 from collections.abc import Sequence
 from typing import Any
 
-WORD = 8  # bytes
+from .counter_ring import NAME_LENGTH, RECORD, WORD, Ring
+
 MAGIC = int.from_bytes(b"STRECNT1", "little")
-MAGIC_AT, START_AT, HEADER = range(3)  # in words; START is where the region begins
+# In words: where the region begins, how often the counters began anew, and how long the buffer is.
+MAGIC_AT, START_AT, EPOCH_AT, LENGTH_AT, HEADER = range(5)
 SIZE, END, BUCKETS, REGION = range(4)  # in words from there; the buckets follow; END is where the next record goes
-CAPACITY, NAME_LENGTH, WINDOW, COUNT, RECORD = range(5)  # in words from the start of a record; name and times follow
 SMALLEST = 8_000  # words of a region
 WORDS_A_BUCKET = 8  # a record has twice as many, so that half of the buckets stay empty
 MOST = 2**53  # entries that a counter can ever have had
@@ -24,99 +25,6 @@ class Damaged(ValueError):
     """What the words say is not so."""
 
 
-class Ring:
-    """The newest entries of a counter, as many as its capacity; times and windows are milliseconds."""
-
-    __slots__ = ("_first", "_record", "_words", "capacity", "end")
-
-    def __init__(self, words: memoryview, record: int) -> None:
-        """Take the words and where in them the record starts."""
-        self._words = words
-        self._record = record
-        self._first = record + RECORD - -words[record + NAME_LENGTH] // WORD
-        self.capacity: int = words[record + CAPACITY]
-        self.end = self._first + self.capacity
-
-    @property
-    def count(self) -> int:
-        """How many entries there ever were."""
-        count: int = self._words[self._record + COUNT]
-        return count
-
-    @property
-    def window(self) -> int:
-        """How long an entry counts."""
-        window: int = self._words[self._record + WINDOW]
-        return window
-
-    @window.setter
-    def window(self, window: int) -> None:
-        self._words[self._record + WINDOW] = window
-
-    @property
-    def kept(self) -> range:
-        """The numbers of the entries that are kept; the first that ever was is 0."""
-        return range(max(0, self.count - self.capacity), self.count)
-
-    @property
-    def name(self) -> bytes:
-        """The counter's name."""
-        start = (self._record + RECORD) * WORD
-        return bytes(self._words.cast("B")[start : start + self._words[self._record + NAME_LENGTH]])
-
-    def time(self, number: int) -> int:
-        """Return when a kept entry was made."""
-        time: int = self._words[self._first + number % self.capacity]
-        return time
-
-    def is_live(self, now: int) -> bool:
-        """Tell whether the newest entry still counts."""
-        return self.count > 0 and self.time(self.count - 1) + self.window > now
-
-    def is_crowded(self, amount: int, now: int) -> bool:
-        """Tell whether that many new entries would take the place of one that still counts."""
-        last = self.count + amount - self.capacity - 1
-        return amount > self.capacity or (last in self.kept and self.time(last) + self.window > now)
-
-    def hit(self, amount: int, limit: int, now: int) -> bool:
-        """Make entries, unless with them more than the limit would count."""
-        count = self.count
-        blocking = count + amount - limit - 1
-        if blocking >= 0 and blocking >= count - self.capacity:
-            self._set_back(blocking, now)
-            if self.time(blocking) + self.window > now:
-                return False
-        self.add(now, amount)
-        return True
-
-    def add(self, time: int, amount: int = 1) -> None:
-        """Make entries."""
-        words, first, capacity, count = self._words, self._first, self.capacity, self.count
-        for number in range(count, count + amount):
-            words[first + number % capacity] = time
-        words[self._record + COUNT] = count + amount
-
-    def take(self, other: "Ring") -> None:
-        """Make the entries that another counter has kept."""
-        self.window = other.window
-        for number in other.kept:
-            self.add(other.time(number))
-
-    def clear(self) -> None:
-        """Forget every entry."""
-        self._words[self._record + COUNT] = 0
-
-    def set_back(self, now: int) -> None:
-        """Let no entry be later than now, which is earlier than the newest where the clock was set back."""
-        if self.count:
-            self._set_back(self.count - 1, now)
-
-    def _set_back(self, number: int, now: int) -> None:
-        if self.time(number) > now:
-            for place in range(self._first, self.end):
-                self._words[place] = min(self._words[place], now)
-
-
 class Table:
     """The counters of a buffer; every method raises Damaged or IndexError where it makes no sense."""
 
@@ -124,6 +32,7 @@ class Table:
         """Take a buffer, such as a mapped file or a bytearray."""
         self._bytes = memoryview(buffer).cast("B")
         self._words = self._bytes.cast("q")
+        self._known: dict[bytes, tuple[int, int, int, int, Ring]] = {}
 
     @property
     def content(self) -> bytes:
@@ -132,8 +41,18 @@ class Table:
 
     def find(self, name: bytes) -> Ring | None:
         """Return a counter, if it is there."""
+        words = self._words
+        if name in self._known:
+            epoch, start, bucket, record, ring = self._known[name]
+            if words[EPOCH_AT] == epoch and words[START_AT] == start and words[bucket] == record:
+                return ring
         start, bucket = self._bucket(name)
-        return self._ring(start, self._words[bucket]) if bucket and self._words[bucket] else None
+        record = words[bucket] if bucket else 0
+        if not record:
+            return None
+        ring = self._ring(start, record)
+        self._known[name] = words[EPOCH_AT], start, bucket, record, ring
+        return ring
 
     def add(self, name: bytes, capacity: int) -> Ring | None:
         """Add a counter, in place of the one of this name; None where there is no room."""
@@ -167,9 +86,21 @@ class Table:
         words[START_AT] = place
         return True
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the buffer is as long as it says."""
+        return bool(self._words[LENGTH_AT] == len(self._words))
+
+    def set_length(self) -> None:
+        """Say how long the buffer is."""
+        self._words[LENGTH_AT] = len(self._words)
+
     def overwrite(self, other: "Table") -> None:
         """Begin anew with the counters of a smallest table."""
-        self._words[: len(other._words)] = other._words
+        words, epoch = self._words, self._words[EPOCH_AT]
+        words[: len(other._words)] = other._words
+        words[EPOCH_AT] = (epoch + 1) % MOST
+        self.set_length()
 
     def _start(self) -> int:
         words = self._words
@@ -210,7 +141,9 @@ def new_table(rings: Sequence[Ring] = (), room: int = 0) -> Table:
     size = max(SMALLEST, (sum(words_of(ring.name, ring.capacity) for ring in rings) + room) * 2)
     buckets = size // WORDS_A_BUCKET
     buffer = bytearray((HEADER + size) * WORD)
-    memoryview(buffer).cast("q")[: HEADER + REGION] = array("q", (MAGIC, HEADER, size, REGION + buckets, buckets))
+    memoryview(buffer).cast("q")[: HEADER + REGION] = array(
+        "q", (MAGIC, HEADER, 0, HEADER + size, size, REGION + buckets, buckets)
+    )
     table = Table(buffer)
     for ring in rings:
         if new := table.add(ring.name, ring.capacity):

@@ -4,7 +4,8 @@ import threading
 from abc import ABC, abstractmethod
 from typing import Self
 
-from .counter_table import Damaged, Ring, Table, new_table, words_of
+from .counter_ring import Ring
+from .counter_table import Damaged, Table, new_table, words_of
 
 FEW = 8  # entries that a new counter has room for; few keys ever need as many as their limit
 
@@ -24,18 +25,14 @@ class Counters(ABC):
 
     def find(self, name: str, now: int) -> Ring | None:
         """Return a counter, if it is there; now is in Unix milliseconds."""
-        try:
-            ring = self._table.find(name.encode())
-        except (Damaged, IndexError):
-            self._begin_anew()
-            return None
-        if ring is not None:
+        ring = self._found(name)
+        if ring is not None and ring.count and ring.time(ring.count - 1) > now:
             ring.set_back(now)
         return ring
 
     def ring(self, name: str, limit: int, amount: int, now: int) -> Ring:
         """Return a counter, made or enlarged if need be, that keeps all that counts beside so many new entries."""
-        ring = self.find(name, now)
+        ring = self._found(name)
         if ring is not None and not (ring.capacity < limit and ring.is_crowded(amount, now)):
             return ring
         capacity = min(limit, max(FEW, amount, 2 * ring.capacity if ring else 0))
@@ -47,6 +44,13 @@ class Counters(ABC):
         for ring in rings:
             ring.clear()
         return len(rings)
+
+    def _found(self, name: str) -> Ring | None:
+        try:
+            return self._table.find(name.encode())
+        except (Damaged, IndexError):
+            self._begin_anew()
+            return None
 
     def _made(self, name: bytes, capacity: int, now: int) -> Ring:
         old, new = self._table.find(name), self._table.add(name, capacity)

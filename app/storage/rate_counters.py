@@ -35,8 +35,9 @@ class ExactStorage(Storage, MovingWindowSupport):
         """Return what trouble with the counters is."""
         return OSError
 
+    @property
     def held(self) -> AbstractContextManager[object]:
-        """Return a context in which no other thread or process counts; raise OSError."""
+        """A context in which no other thread or process counts; it raises OSError."""
         return self._counters
 
     def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
@@ -45,9 +46,7 @@ class ExactStorage(Storage, MovingWindowSupport):
             return False
         with self._counters as counters:
             now = self._outside.now()
-            ring = counters.ring(MOVING + key, limit, amount, now)
-            ring.window = expiry * 1000
-            return ring.hit(amount, limit, now)
+            return counters.ring(MOVING + key, limit, amount, now).hit(amount, limit, expiry * 1000, now)
 
     def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
         """Return when the oldest entry that counts was made, in Unix seconds, and how many count."""
@@ -63,7 +62,7 @@ class ExactStorage(Storage, MovingWindowSupport):
         """Count in a fixed window, which begins with its first count; return the number."""
         with self._counters as counters:
             now = self._outside.now()
-            ring = counters.ring(FIXED + key, 1, 0, now)
+            ring = counters.find(FIXED + key, now) or counters.ring(FIXED + key, 1, 0, now)
             start = ring.time(0)
             if not ring.is_live(now):
                 ring.clear()

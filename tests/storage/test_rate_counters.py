@@ -21,7 +21,7 @@ from limits.storage import storage_from_string
 
 from app.storage import counter_file
 from app.storage.counter_file import EMPTY
-from app.storage.counter_table import WORD, Ring
+from app.storage.counter_ring import WORD, Ring
 from app.storage.rate_counters import SharedStorage
 from tests.conftest import START, ReplacedOutside
 from tests.profiles import examples, rounds
@@ -254,7 +254,7 @@ def test_counting_without_a_lock_is_caught(
 
 
 def test_both_scopes_are_counted_with_nobody_in_between(storage: SharedStorage, path: Path) -> None:
-    with storage.held():
+    with storage.held:
         assert admitted(storage, "a", 1) == 1
         with path.open() as file, pytest.raises(BlockingIOError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -283,7 +283,7 @@ def test_a_fork_has_a_lock_of_its_own(storage: SharedStorage, path: Path, monkey
             storage.acquire_entry("a", 60, MINUTE)
         return 1
 
-    with storage.held():
+    with storage.held:
         assert in_processes(1, act) == [1]
     assert descriptors_of(path) == 2  # one of the map, which it keeps for itself
 

@@ -1,0 +1,102 @@
+"""A counter: a record in an array of 64-bit words, with the times of its newest entries."""
+
+from array import array
+
+WORD = 8  # bytes
+CAPACITY, NAME_LENGTH, WINDOW, COUNT, RECORD = range(5)  # in words from the start of a record; name and times follow
+
+
+class Ring:
+    """The newest entries of a counter, as many as its capacity; times and windows are milliseconds."""
+
+    __slots__ = ("_first", "_record", "_words", "capacity", "end")
+
+    def __init__(self, words: memoryview, record: int) -> None:
+        """Take the words and where in them the record starts."""
+        self._words = words
+        self._record = record
+        self._first = record + RECORD - -words[record + NAME_LENGTH] // WORD
+        self.capacity: int = words[record + CAPACITY]
+        self.end = self._first + self.capacity
+
+    @property
+    def count(self) -> int:
+        """How many entries there ever were."""
+        count: int = self._words[self._record + COUNT]
+        return count
+
+    @property
+    def window(self) -> int:
+        """How long an entry counts."""
+        window: int = self._words[self._record + WINDOW]
+        return window
+
+    @window.setter
+    def window(self, window: int) -> None:
+        self._words[self._record + WINDOW] = window
+
+    @property
+    def kept(self) -> range:
+        """The numbers of the entries that are kept; the first that ever was is 0."""
+        return range(max(0, self.count - self.capacity), self.count)
+
+    @property
+    def name(self) -> bytes:
+        """The counter's name."""
+        start = (self._record + RECORD) * WORD
+        return bytes(self._words.cast("B")[start : start + self._words[self._record + NAME_LENGTH]])
+
+    def time(self, number: int) -> int:
+        """Return when a kept entry was made."""
+        time: int = self._words[self._first + number % self.capacity]
+        return time
+
+    def is_live(self, now: int) -> bool:
+        """Tell whether the newest entry still counts."""
+        return self.count > 0 and self.time(self.count - 1) + self.window > now
+
+    def is_crowded(self, amount: int, now: int) -> bool:
+        """Tell whether that many new entries would take the place of one that still counts."""
+        last = self.count + amount - self.capacity - 1
+        return amount > self.capacity or (last in self.kept and self.time(last) + self.window > now)
+
+    def hit(self, amount: int, limit: int, window: int, now: int) -> bool:
+        """Make entries, unless with them more than the limit would count for the window."""
+        words, first, capacity = self._words, self._first, self.capacity
+        words[self._record + WINDOW] = window
+        count = words[self._record + COUNT]
+        if count and words[first + (count - 1) % capacity] > now:
+            self.set_back(now)
+        blocking = count + amount - limit - 1
+        if blocking >= 0 and blocking >= count - capacity:
+            if words[first + blocking % capacity] > now:
+                self.set_back(now)
+            if words[first + blocking % capacity] + window > now:
+                return False
+        self.add(now, amount)
+        return True
+
+    def add(self, time: int, amount: int = 1) -> None:
+        """Make entries."""
+        words, first, capacity, count = self._words, self._first, self.capacity, self.count
+        for number in range(count, count + amount):
+            words[first + number % capacity] = time
+        words[self._record + COUNT] = count + amount
+
+    def take(self, other: "Ring") -> None:
+        """Take the entries that a counter of no larger capacity has kept, in place of one's own."""
+        first, kept = other._first, other.kept
+        oldest = first + kept.start % other.capacity
+        times = [*other._words[oldest : first + other.capacity], *other._words[first:oldest]][: len(kept)]
+        self._words[self._first : self._first + len(kept)] = array("q", times)
+        self.window = other.window
+        self._words[self._record + COUNT] = len(kept)
+
+    def clear(self) -> None:
+        """Forget every entry."""
+        self._words[self._record + COUNT] = 0
+
+    def set_back(self, now: int) -> None:
+        """Let no entry be later than now, which is earlier than some where the clock was set back."""
+        for place in range(self._first, self.end):
+            self._words[place] = min(self._words[place], now)
