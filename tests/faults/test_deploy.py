@@ -258,6 +258,15 @@ def test_the_service_runs_what_there_is(tmp_path: Path) -> None:
         assert (tmp_path / "struere.db").exists()
 
 
+@pytest.mark.parametrize(("threads", "code"), [("8", 0), ("many", 1)])
+def test_the_service_is_told_to_reload_only_settings_that_parse(tmp_path: Path, threads: str, code: int) -> None:
+    check, reload = map(shlex.split, directives()["ExecReload"])
+    own = environment({"STRUERE_THREADS": threads})
+    command = [COMMAND.parent / Path(check[0]).name, *check[1:]]
+    assert subprocess.run(command, cwd=tmp_path, env=own, capture_output=True).returncode == code
+    assert reload == ["/bin/kill", "-HUP", "$MAINPID"]
+
+
 def test_the_service_is_well_formed() -> None:
     parser = configparser.RawConfigParser(strict=False, delimiters=("=",), comment_prefixes=("#",))
     parser.read_string(UNIT)
