@@ -125,6 +125,7 @@ class FileCounters(Counters):
     def _adopt(self, descriptor: int) -> None:
         self._map = mmap.mmap(descriptor, 0)
         self._table = Table(self._map)
+        self._table.set_length()
         self._descriptor = descriptor
 
     def _close(self) -> None:
@@ -143,7 +144,6 @@ class FileCounters(Counters):
             _append(self._descriptor, bytes(len(table.content)))
             self._adopt(self._descriptor)
             self._table.move(table)
-            self._table.set_length()
 
     def _begin_anew(self) -> None:
         logger.warning("%s was damaged; requests are counted anew", self._path)

@@ -55,7 +55,7 @@ class Table:
         return ring
 
     def add(self, name: bytes, capacity: int) -> Ring | None:
-        """Add a counter, in place of the one of this name; None where there is no room."""
+        """Add a counter, with the entries of the one of this name; None where there is no room."""
         words, (start, bucket) = self._words, self._bucket(name)
         record = words[start + END]
         end = record + words_of(name, capacity)
@@ -65,8 +65,11 @@ class Table:
         words[first : first + RECORD] = array("q", (capacity, len(name), 0, 0))
         self._bytes[(first + RECORD) * WORD : (first + RECORD) * WORD + len(name)] = name
         words[start + END] = end
+        new = Ring(words, first)
+        if words[bucket]:
+            new.take(self._ring(start, words[bucket]))
         words[bucket] = record
-        return Ring(words, first)
+        return new
 
     def rings(self) -> list[Ring]:
         """Return every counter."""

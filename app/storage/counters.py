@@ -53,13 +53,9 @@ class Counters(ABC):
             return None
 
     def _made(self, name: bytes, capacity: int, now: int) -> Ring:
-        old, new = self._table.find(name), self._table.add(name, capacity)
-        if new is None:
-            self._move(new_table([ring for ring in self._rings() if ring.is_live(now)], words_of(name, capacity)))
-            return self._made(name, capacity, now)
-        if old is not None:
-            new.take(old)
-        return new
+        while (ring := self._table.add(name, capacity)) is None:
+            self._move(new_table([each for each in self._rings() if each.is_live(now)], words_of(name, capacity)))
+        return ring
 
     def _rings(self) -> list[Ring]:
         try:

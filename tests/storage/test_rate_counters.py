@@ -22,6 +22,7 @@ from limits.storage import storage_from_string
 from app.storage import counter_file
 from app.storage.counter_file import EMPTY
 from app.storage.counter_ring import WORD, Ring
+from app.storage.counter_table import Table
 from app.storage.rate_counters import SharedStorage
 from tests.conftest import START, ReplacedOutside
 from tests.profiles import examples, rounds
@@ -308,6 +309,38 @@ def test_a_process_that_is_killed_holds_nobody_up(storage: SharedStorage, path: 
         process.join()
         assert admitted(storage, "a", 1) == 0
         storage.clear("a")
+
+
+def test_an_enlargement_that_breaks_off_keeps_what_was_counted(
+    storage: SharedStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert admitted(storage, "a", 8) == 8  # as many as a new counter has room for
+    with monkeypatch.context() as patch:
+        patch.setattr(Ring, "take", breaking_off)
+        with pytest.raises(KeyboardInterrupt):
+            storage.acquire_entry("a", 60, MINUTE)
+    assert admitted(storage, "a", 60) == 52
+
+
+def test_a_growth_of_the_file_that_breaks_off_keeps_what_was_counted(
+    storage: SharedStorage, path: Path, outside: ReplacedOutside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = SharedStorage(f"shared://{path}", outside=outside)
+    assert (admitted(storage, "a", 20), admitted(other, "a", 10)) == (20, 10)
+    for owner, part in ((counter_file.FileCounters, "_adopt"), (Table, "set_length")):
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, part, breaking_off)
+            with pytest.raises(KeyboardInterrupt):
+                admitted(storage, "b", 20_000, limit=100_000)
+    assert path.stat().st_size > len(EMPTY)
+    with other.held:
+        assert other._counters._table.is_whole
+    assert admitted(other, "a", 10) == 10
+    assert admitted(storage, "a", 60) == 20
+
+
+def breaking_off(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 # Time
