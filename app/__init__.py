@@ -6,13 +6,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response
+from flask import Flask
 from flask.logging import default_handler
 
 from . import config as settings
 from .api import auth, cors, entities, entity_types, errors, health, limits
 from .cli import commands
-from .headers import HEADERS
+from .headers import HEADERS, with_headers
 from .logs import FORMAT, Formatter
 from .parts import assemble
 from .storage.migrations import prepare
@@ -36,7 +36,7 @@ def create_app(config: Mapping[str, Any] | None = None, outside: Outside | None 
     parts.database.close()
 
     default_handler.setFormatter(Formatter(FORMAT))
-    app.after_request(_add_headers)
+    app.wsgi_app = with_headers(app.wsgi_app, HEADERS)  # type: ignore[assignment, method-assign]
     errors.register(app)
     cors.register(app)
     app.before_request(auth.authenticate)
@@ -46,11 +46,6 @@ def create_app(config: Mapping[str, Any] | None = None, outside: Outside | None 
     app.cli.add_command(commands, "struere")
     app.extensions["create_app"] = create_app
     return app
-
-
-def _add_headers(response: Response) -> Response:
-    response.headers.update(HEADERS)
-    return response
 
 
 def main() -> None:

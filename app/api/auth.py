@@ -19,10 +19,10 @@ class Caller(NamedTuple):
 def authenticate() -> None:
     """Set g.caller on every Data API request; raise Unauthorized or NoPermission."""
     g.caller = None
-    if not is_data_api() or request.method == "OPTIONS":
+    if not is_data_api(request.path) or request.method == "OPTIONS":
         return
     keys: ApiKeys = current_app.extensions["struere"].keys
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    scheme, _, token = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     key = keys.authenticate(token.strip(" \t")) if scheme.lower() == "bearer" else None
     if key is None:
         raise Unauthorized
@@ -31,6 +31,6 @@ def authenticate() -> None:
     g.caller = Caller(key, key.parsed_scope())
 
 
-def is_data_api() -> bool:
-    """Tell whether a request is for the Data API, routed or not."""
-    return request.path == "/v1" or request.path.startswith("/v1/")
+def is_data_api(path: str) -> bool:
+    """Tell whether a path is of the Data API, routed or not."""
+    return path == "/v1" or path.startswith("/v1/")

@@ -79,13 +79,10 @@ def storage_of(settings: Mapping[str, Any], outside: Outside) -> tuple[str, dict
     return address, {"wrap_exceptions": True, **own}
 
 
-def limits_of(settings: Mapping[str, Any], key: ApiKey) -> list[Limit]:
+def limits_of(settings: Mapping[str, Any], key: ApiKey) -> Sequence[Limit]:
     """Return the limits of a request of a key, the key's own first."""
-    scopes = (
-        (key.limit or settings["LIMIT_PER_KEY"], "key", key.id),
-        (settings["LIMIT_PER_ORGANIZATION"], "organization", str(key.environment.organization_id)),
-    )
-    return [Limit(_parsed(rate), scope, identifier) for rate, scope, identifier in scopes if rate != "off"]
+    rate = key.limit or settings["LIMIT_PER_KEY"]
+    return _limits(rate, key.id, settings["LIMIT_PER_ORGANIZATION"], key.environment.organization_id)
 
 
 class Counting:
@@ -136,13 +133,21 @@ def milliseconds(seconds: float) -> int:
 
 def _free_at(limiter: RateLimiter, limits: Sequence[Limit]) -> float | None:
     """Count a request, or return when one is admitted, in Unix seconds."""
-    if all(limiter.hit(*limit) for limit in limits):
+    for limit in limits:
+        if not limiter.hit(*limit):
+            break
+    else:
         return None
     windows = [limiter.get_window_stats(*limit) for limit in limits]
     return max((window.reset_time for window in windows if window.remaining < 1), default=0)
 
 
-@functools.cache
+@functools.lru_cache(10_000)
+def _limits(rate: str, key_id: str, organization_rate: str, organization_id: int) -> Sequence[Limit]:
+    scopes = ((rate, "key", key_id), (organization_rate, "organization", str(organization_id)))
+    return [Limit(_parsed(rate), scope, identifier) for rate, scope, identifier in scopes if rate != "off"]
+
+
 def _parsed(rate: str) -> Rate:
     item = parse(rate)
     return Rate(item.amount, item.get_expiry())

@@ -1,5 +1,6 @@
 """API keys: made, found by their hash, listed and revoked. The plain key is never stored."""
 
+import functools
 import hashlib
 import re
 from typing import Any, NamedTuple
@@ -116,7 +117,7 @@ class ApiKeys:
 
     def _find(self, plain: str) -> ApiKey | None:
         sql = f"SELECT {COLUMNS} FROM api_key WHERE hash = ?"
-        row = next(self._database.read(sql, (_hash(plain),)), None)
+        row = self._database.row(sql, (_hash(plain),))
         return _api_key(*row) if row else None
 
     def _record_use(self, key: ApiKey, now: int) -> None:
@@ -150,6 +151,7 @@ def _hash(plain: str) -> str:
     return hashlib.sha256(plain.encode()).hexdigest()
 
 
+@functools.lru_cache(1_000)
 def _api_key(
     key_id: str,
     organization_id: int,

@@ -52,21 +52,21 @@ class FileCounters(Counters):
         """Lock the counters, and open or make the file if need be."""
         if not self._lock.acquire(timeout=PATIENCE / 1000):
             raise TimeoutError(f"{self._path} is locked")
-        try:
-            if not self._depth:
+        if not self._depth:
+            try:
                 self._open_locked()
-            self._depth += 1
-        except BaseException:
-            self._close()
-            self._lock.release()
-            raise
+            except BaseException:
+                self._close()
+                self._lock.release()
+                raise
+        self._depth += 1
         return self
 
     def __exit__(self, *error: object) -> None:
         """Unlock the counters."""
         self._depth -= 1
         if not self._depth:
-            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+            LIBRARY.flock(self._descriptor, fcntl.LOCK_UN)
         self._lock.release()
 
     def __del__(self) -> None:

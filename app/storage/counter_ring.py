@@ -58,7 +58,7 @@ class Ring:
     def is_crowded(self, amount: int, now: int) -> bool:
         """Tell whether that many new entries would take the place of one that still counts."""
         last = self.count + amount - self.capacity - 1
-        return amount > self.capacity or (last in self.kept and self.time(last) + self.window > now)
+        return amount > self.capacity or (amount > 0 <= last and self.time(last) + self.window > now)
 
     def hit(self, amount: int, limit: int, window: int, now: int) -> bool:
         """Make entries, unless with them more than the limit would count for the window."""

@@ -63,6 +63,13 @@ class Database:
         with self._told():
             yield from self.connection.execute(sql, values)
 
+    def row(self, sql: str, values: Any = None) -> Any:
+        """Return the first row of a query, or None; raise StorageFailed."""
+        try:
+            return self.connection.execute(sql, values).fetchone()
+        except tuple(FAILURES) as error:
+            raise self._failure(error) from error
+
     @contextmanager
     def reading(self, milliseconds: int) -> Iterator[apsw.Cursor]:
         """Give a cursor for so long, or without a bound for 0; raise TooSlow and StorageFailed."""
@@ -106,10 +113,13 @@ class Database:
         try:
             yield
         except tuple(FAILURES) as error:
-            if isinstance(error, apsw.CantOpenError | apsw.ReadOnlyError):
-                # SQLite reads only, and for good, where a file could not be opened for writing that one time.
-                self._local.__dict__.clear()
-            raise next(failure for cause, failure in FAILURES.items() if isinstance(error, cause)) from error
+            raise self._failure(error) from error
+
+    def _failure(self, error: apsw.Error) -> StorageFailed:
+        if isinstance(error, apsw.CantOpenError | apsw.ReadOnlyError):
+            # SQLite reads only, and for good, where a file could not be opened for writing that one time.
+            self._local.__dict__.clear()
+        return next(failure() for cause, failure in FAILURES.items() if isinstance(error, cause))
 
     def write_if_free(self, sql: str, values: tuple[object, ...]) -> None:
         """Execute one statement, unless another writer is at it or the database cannot be written."""

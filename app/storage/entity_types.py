@@ -1,5 +1,6 @@
 """Entity types of one environment, kept as a snapshot of their definitions."""
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -12,6 +13,8 @@ from .documents import decode, encode
 from .errors import EntityTypeNotFound, Refused
 from .organizations import Environment
 from .outside import Outside
+
+COLUMNS = "id, slug, name, schema, search_fields, tokenizer"
 
 
 @dataclass(frozen=True)
@@ -50,14 +53,18 @@ class EntityTypes:
 
     def all(self) -> list[EntityType]:
         """Return the types in creation order."""
-        return self._select("", ())
+        sql = f"SELECT {COLUMNS} FROM entity_type WHERE organization_id = ? AND environment = ? ORDER BY id"
+        return [_entity_type(*row) for row in self._database.read(sql, self._environment)]
 
     def get(self, slug: str) -> EntityType:
         """Return a type; raise EntityTypeNotFound."""
-        found = self._select("AND slug = ?", (slug,))
-        if not found:
+        row = self._database.row(
+            f"SELECT {COLUMNS} FROM entity_type WHERE organization_id = ? AND environment = ? AND slug = ?",
+            (*self._environment, slug),
+        )
+        if row is None:
             raise EntityTypeNotFound(slug)
-        return found[0]
+        return _entity_type(*row)
 
     def apply(self, definitions: Iterable[Definition], remove: bool = False, force: bool = False) -> list[Change]:
         """Make the types those of a snapshot and tell what changed.
@@ -77,19 +84,6 @@ class EntityTypes:
         """Remove a type and return how many entities went with it; Refused where it has some, unless `force`."""
         with self._database.transaction() as connection:
             return self._remove(connection, self.get(slug), force)
-
-    def _select(self, condition: str, values: tuple[str, ...]) -> list[EntityType]:
-        rows = self._database.read(
-            f"""
-            SELECT id, slug, name, schema, search_fields, tokenizer FROM entity_type
-            WHERE organization_id = ? AND environment = ? {condition} ORDER BY id
-            """,
-            (*self._environment, *values),
-        )
-        return [
-            EntityType(type_id, Definition(slug, name, decode(schema), tuple(decode(search_fields))), tokenizer)
-            for type_id, slug, name, schema, search_fields, tokenizer in rows
-        ]
 
     def _put(self, connection: apsw.Connection, old: EntityType | None, new: Definition) -> Change:
         if old is None:
@@ -127,6 +121,11 @@ class EntityTypes:
         connection.execute("DELETE FROM entity WHERE type_id = ?", (entity_type.id,))
         connection.execute("DELETE FROM entity_type WHERE id = ?", (entity_type.id,))
         return count
+
+
+@functools.lru_cache(1_000)
+def _entity_type(type_id: int, slug: str, name: str, schema: str, search_fields: str, tokenizer: str) -> EntityType:
+    return EntityType(type_id, Definition(slug, name, decode(schema), tuple(decode(search_fields))), tokenizer)
 
 
 def _columns(definition: Definition) -> tuple[str, str, str, str]:

@@ -17,7 +17,7 @@ class Environment(NamedTuple):
 
 def find_organization(database: Database, slug: str) -> int | None:
     """Return the id of an organization, or None."""
-    found = next(database.read("SELECT id FROM organization WHERE slug = ?", (slug,)), None)
+    found = database.row("SELECT id FROM organization WHERE slug = ?", (slug,))
     return found[0] if found else None
 
 

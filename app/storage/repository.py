@@ -148,11 +148,10 @@ class EntityRepository:
 
     def _get(self, entity_id: str) -> tuple[int, Entity]:
         parameters = Parameters([self._type_id, entity_id])
-        rows = self._database.read(
+        row = self._database.row(
             f"SELECT sequence, {where(self._scope, parameters)}, {COLUMNS} FROM entity WHERE type_id = ?1 AND id = ?2",
             parameters,
         )
-        row = next(rows, None)
         if row is None:
             raise EntityNotFound
         sequence, inside, *columns = row
@@ -183,8 +182,7 @@ class EntityRepository:
     def _sequence(self, cursor: str | None) -> int:
         if not cursor:
             return 0
-        rows = self._database.read("SELECT sequence FROM entity WHERE type_id = ? AND id = ?", (self._type_id, cursor))
-        row = next(rows, None)
+        row = self._database.row("SELECT sequence FROM entity WHERE type_id = ? AND id = ?", (self._type_id, cursor))
         if row is None:
             raise InvalidCursor
         sequence: int = row[0]

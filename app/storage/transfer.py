@@ -35,7 +35,7 @@ class Transfer:
 
     def count(self, slug: str | None = None) -> int:
         """Return how many entities an export has."""
-        count: int = next(self._database.read(*self._select("count(*)", slug)))[0]
+        count: int = self._database.row(*self._select("count(*)", slug))[0]
         return count
 
     def export(self, slug: str | None = None) -> Iterator[Entity]:
