@@ -41,9 +41,13 @@ def parse(text: bytes) -> Any:
 
 
 def respond(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """Return a JSON response; an orjson.Fragment within the body is spliced in as it is."""
-    text = orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE)
-    return Response(text, status, headers, content_type="application/json")
+    """Return a response of a value as JSON."""
+    return respond_text(orjson.dumps(body), status, headers)
+
+
+def respond_text(text: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Return a response of a JSON text."""
+    return Response(text + b"\n", status, headers, content_type="application/json")
 
 
 def _is_deeper(text: bytes, levels: int) -> bool:

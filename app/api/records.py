@@ -4,11 +4,9 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import orjson
-
 from ..storage.documents import Document, Limits
+from ..storage.entities import Entity
 from ..storage.errors import Invalid, Refused
-from ..storage.repository import Entity
 from ..storage.transfer import Record
 from .json import InvalidJSON, parse
 
@@ -29,19 +27,7 @@ def read_records(lines: Iterable[bytes], limits: Limits, name: str) -> Iterator[
 
 def write_record(entity: Entity) -> bytes:
     """Return the line of an entity, fields as in the API."""
-    return orjson.dumps(shown(entity), option=orjson.OPT_APPEND_NEWLINE)
-
-
-def shown(entity: Entity) -> dict[str, Any]:
-    """Return an entity as the API shows it; its data is spliced in as stored."""
-    return {
-        "id": entity.id,
-        "type": entity.type,
-        "status": entity.status,
-        "data": orjson.Fragment(entity.data),
-        "createdAt": entity.created_at,
-        "updatedAt": entity.updated_at,
-    }
+    return entity.json + b"\n"
 
 
 def _record(value: Any, limits: Limits, place: str) -> Record:

@@ -14,7 +14,7 @@ def encode(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
-def decode(text: str) -> Any:
+def decode(text: str | bytes) -> Any:
     """Return the value of a JSON text that `encode` wrote."""
     return orjson.loads(text)
 

@@ -8,7 +8,8 @@ import apsw
 from . import search_index
 from .bounds import UNBOUNDED, Bounds
 from .database import Database
-from .documents import Document, decode
+from .documents import Document, decode, encode
+from .entities import COLUMNS, Entity, json_sql
 from .entity_types import EntityType, EntityTypes
 from .errors import EntityDeleted, EntityNotFound, InvalidCursor, OutsideScope
 from .filters import Condition, Parameters, where
@@ -18,27 +19,19 @@ from .search import index_text, match_expressions
 
 Scope = Mapping[str, Sequence[Condition]]
 
-COLUMNS = "entity.id, entity.status, entity.data, entity.created_at, entity.updated_at"
-SIZED = f"octet_length(entity.data), {COLUMNS}"
 LIVE = "entity.status <> 'deleted'"  # the literal condition of the index live_entity
 
 
-class Entity(NamedTuple):
-    """A stored entity; `data` is its JSON text, times are Unix milliseconds."""
-
-    id: str
-    type: str
-    status: str
-    data: str
-    created_at: int
-    updated_at: int
-
-
 class Page(NamedTuple):
-    """Entities in order, and whether more follow."""
+    """Entities in order, each as its JSON text, and whether more follow."""
 
-    entities: list[Entity]
+    entities: Sequence[bytes]
     has_more: bool
+
+    @property
+    def cursor(self) -> str | None:
+        """The id of the last entity, where more follow."""
+        return decode(self.entities[-1])["id"] if self.has_more else None
 
 
 class EntityRepository:
@@ -78,17 +71,17 @@ class EntityRepository:
         """Return the page of live entities that follows the cursor; raise InvalidCursor or TooSlow."""
         parameters = Parameters()
         wanted = f"AND entity.status = {parameters.bind(status)}" if status is not None else ""
-        sql = f"""
-            SELECT {SIZED} FROM entity
+        rows = f"""
+            SELECT {COLUMNS} FROM entity
             WHERE type_id = {parameters.bind(self._type_id)} AND {LIVE} {wanted}
                 AND sequence > {parameters.bind(self._sequence(cursor))}
                 AND {where([*self._scope, *(conditions or ())], parameters)}
             ORDER BY sequence LIMIT {parameters.bind(limit + 1)}
         """
         with self._database.reading(self._bounds.milliseconds) as reader:
-            return self._page(reader.execute(sql, parameters), limit)
+            return self._page(reader, rows, parameters, limit)
 
-    def search(self, text: str, limit: int = 20) -> list[Entity]:
+    def search(self, text: str, limit: int = 20) -> Page:
         """Return the live entities that have any word of the text, best match first, ties newest first; raise TooSlow.
 
         The last ones are left out where a page does not hold them.
@@ -97,7 +90,7 @@ class EntityRepository:
             entity_type = self._types.get(self._slug)
             words = search_index.words(connection, entity_type.tokenizer, text)
             if not words:
-                return []
+                return Page([], has_more=False)
             parameters = Parameters(match_expressions(words))
             sql = f"""
                 SELECT match.sequence FROM ({search_index.matches_sql(entity_type.id, len(parameters))}) AS match
@@ -105,10 +98,10 @@ class EntityRepository:
                 WHERE {where(self._scope, parameters)}
                 ORDER BY match.rank, match.sequence DESC LIMIT {parameters.bind(limit)}
             """
-            # To sort rows with their data would hold all of it in memory.
-            found = reader.execute(sql, parameters).fetchall()
-            row = f"SELECT {SIZED} FROM entity WHERE sequence = ?"
-            return self._page((reader.execute(row, each).fetchone() for each in found), limit).entities
+            found = encode([sequence for (sequence,) in reader.execute(sql, parameters)])
+            # In this order, since json_each is the outer loop of a CROSS JOIN; to sort would hold all data in memory.
+            rows = f"SELECT {COLUMNS} FROM json_each(?1) AS found CROSS JOIN entity ON entity.sequence = found.value"
+            return self._page(reader, rows, Parameters([found]), limit)._replace(has_more=False)
 
     def create(self, document: Document, status: str = "active") -> Entity:
         """Store a new entity and return it; raise OutsideScope."""
@@ -162,15 +155,28 @@ class EntityRepository:
             raise OutsideScope("this entity")
         return sequence, entity
 
-    def _page(self, rows: Iterable[Any], limit: int) -> Page:
+    def _page(self, reader: apsw.Cursor, rows: str, parameters: Parameters, limit: int) -> Page:
+        """Read rows as a page in one step, or where one of them is large row by row."""
+        share = self._bounds.page_bytes // (limit + 1)  # more than that is large
+        text = json_sql(parameters.bind(self._slug))
+        # A BLOB is not decoded on its way. JSON as it is stored has no line break.
+        lines = f"CAST(group_concat(iif(octet_length(entity.data) <= {share}, {text}, NULL), char(10)) AS BLOB)"
+        [(count, found)] = reader.execute(f"SELECT count(*), {lines} FROM ({rows}) AS entity", parameters)
+        entities = found.split(b"\n") if found else []
+        if len(entities) == count:
+            return Page(entities[:limit], has_more=count > limit)
+        sized = f"SELECT octet_length(entity.data), CAST({text} AS BLOB) FROM ({rows}) AS entity"
+        return self._bounded(reader.execute(sized, parameters), limit)
+
+    def _bounded(self, rows: Iterable[Any], limit: int) -> Page:
         """Read no more rows than a page holds, at least one, and the next one, if any."""
-        entities: list[Entity] = []
+        entities: list[bytes] = []
         size = 0
-        for octets, *columns in rows:
+        for octets, text in rows:
             size += octets
             if entities and (len(entities) == limit or size > self._bounds.page_bytes):
                 return Page(entities, has_more=True)
-            entities.append(self._entity(*columns))
+            entities.append(text)
         return Page(entities, has_more=False)
 
     def _inside(self, entity: Entity) -> Entity:

@@ -5,11 +5,12 @@ from typing import NamedTuple
 
 from .database import Database
 from .documents import Document
+from .entities import COLUMNS, Entity
 from .entity_types import EntityTypes
 from .errors import Refused
 from .organizations import Environment
 from .outside import Outside
-from .repository import COLUMNS, LIVE, Entity, insert
+from .repository import LIVE, insert
 
 
 class Record(NamedTuple):

@@ -221,7 +221,7 @@ PARTS = {
     "the reading": ("app.storage.repository.EntityRepository.get", "GET", f"{PATH}/live"),
     "the writing": ("app.storage.repository.EntityRepository.update", "PATCH", f"{PATH}/live"),
     "the deletion": ("app.storage.repository.EntityRepository.delete", "DELETE", f"{PATH}/live"),
-    "the encoder": ("app.api.entities.respond", "GET", PATH),
+    "the encoder": ("app.api.entities.respond_text", "GET", PATH),
     "the clock": ("tests.conftest.ReplacedOutside.now", "GET", "/health"),
 }
 

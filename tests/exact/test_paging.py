@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.parts import Parts
+from app.storage.documents import decode
 from app.storage.repository import EntityRepository, Page
 from tests import reference
 from tests.conftest import Key
@@ -91,7 +92,7 @@ def by_offset(repository: EntityRepository, limit: int = 50, cursor: str | None 
     every = QUERY(repository, limit=10**6, **rest).entities
     page = Page(every[offset : offset + limit], len(every) > offset + limit)
     if page.entities:
-        OFFSETS[page.entities[-1].id] = offset + limit
+        OFFSETS[decode(page.entities[-1])["id"]] = offset + limit
     return page
 
 

@@ -107,7 +107,8 @@ class Writer:
                 for entity_id, fields in live.items()
                 if any(name in fields.get(field, "") for field in CUSTOMER.search_fields)
             }
-            assert {entity.id for entity in self.entities(database).search(name, 100)} == matching
+            shown = self.entities(database).search(name, 100).entities
+            assert {json.loads(entity)["id"] for entity in shown} == matching
 
     def create(self, entities: EntityRepository, live: list[str]) -> None:
         fields = self._fields()

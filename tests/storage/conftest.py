@@ -8,12 +8,12 @@ import pytest
 
 from app.storage.api_keys import ApiKeys
 from app.storage.database import Database
-from app.storage.documents import Document, Limits
+from app.storage.documents import Document, Limits, decode
 from app.storage.entity_types import EntityTypes
 from app.storage.migrations import prepare
 from app.storage.organizations import Environment, ensure_organization
 from app.storage.outside import Outside
-from app.storage.repository import EntityRepository, Scope
+from app.storage.repository import EntityRepository, Page, Scope
 from app.storage.transfer import Record, Transfer
 from tests.conftest import CUSTOMER, PLAYER
 
@@ -27,6 +27,10 @@ Fill = Callable[[Mapping[str, Fields]], None]
 
 def document(fields: Fields) -> Document:
     return Document.of(fields, LIMITS)
+
+
+def ids_of(page: Page) -> list[str]:
+    return [decode(entity)["id"] for entity in page.entities]
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from app.storage.filters import InvalidFilters, parse
 from app.storage.repository import EntityRepository
 from tests.conftest import START
 
-from .conftest import Fields, Fill, Open, document
+from .conftest import Fields, Fill, Open, document, ids_of
 
 VALUES: dict[str, Fields] = {
     "missing": {},
@@ -116,7 +116,7 @@ def test_a_scope_shows_by_id_what_its_filters_match(
 
 def matching(entities: EntityRepository, filters: Any) -> list[str]:
     """Return the ids of the entities that match filters, in creation order."""
-    return [entity.id for entity in entities.query(parse(filters), limit=100).entities]
+    return ids_of(entities.query(parse(filters), limit=100))
 
 
 @pytest.mark.parametrize("filters", [None, {}], ids=["null filters", "empty filters"])

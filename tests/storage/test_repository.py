@@ -23,13 +23,13 @@ from app.storage.organizations import Environment
 from app.storage.repository import EntityRepository
 from tests.conftest import CUSTOMER, START, ReplacedOutside
 
-from .conftest import Fill, Open, document
+from .conftest import Fill, Open, document, ids_of
 
 PRO = {"customer": filters.parse({"plan": "pro"})}
 
 
 def ids(entities: EntityRepository, **wanted: Any) -> list[str]:
-    return [entity.id for entity in entities.query(**wanted).entities]
+    return ids_of(entities.query(**wanted))
 
 
 def pages(entities: EntityRepository, limit: int) -> list[list[str]]:
@@ -37,7 +37,7 @@ def pages(entities: EntityRepository, limit: int) -> list[list[str]]:
     found, cursor, has_more = [], None, True
     while has_more:
         page = entities.query(limit=limit, cursor=cursor)
-        found.append([entity.id for entity in page.entities])
+        found.append(ids_of(page))
         cursor, has_more = found[-1][-1] if found[-1] else None, page.has_more
     return found
 
@@ -132,7 +132,7 @@ def test_an_id_of_another_type_environment_or_organization_is_not_found_and_unch
         with pytest.raises(InvalidCursor):
             entities.query(cursor=created.id)
         assert ids(entities) == []
-        assert entities.search("jane") == []
+        assert ids_of(entities.search("jane")) == []
     assert customers.get(created.id) == created
 
 
@@ -173,7 +173,7 @@ def test_filtered_and_deleted_entities_do_not_count_as_more(customers: EntityRep
     fill({name: {"plan": "pro" if name in "ac" else "free"} for name in "abcd"})
     customers.delete("d")
     page = customers.query(filters.parse({"plan": "pro"}), limit=2)
-    assert ([entity.id for entity in page.entities], page.has_more) == (["a", "c"], False)
+    assert (ids_of(page), page.has_more) == (["a", "c"], False)
     assert not customers.query(limit=2, cursor="a").has_more
 
 

@@ -16,7 +16,7 @@ from app.storage.search import index_text
 from app.storage.transfer import Transfer
 from tests.conftest import CUSTOMER
 
-from .conftest import Fill, document
+from .conftest import Fill, document, ids_of
 
 OTHER_FIELDS = replace(CUSTOMER, search_fields=("notes.text",))
 
@@ -46,7 +46,7 @@ def jane(customers: EntityRepository) -> str:
 
 
 def found(customers: EntityRepository, text: str) -> list[str]:
-    return [entity.id for entity in customers.search(text)]
+    return ids_of(customers.search(text))
 
 
 def test_a_created_entity_is_found(customers: EntityRepository, jane: str) -> None:

@@ -6,14 +6,15 @@ import pytest
 
 from app.storage.database import Database
 from app.storage.documents import decode
+from app.storage.entities import Entity
 from app.storage.entity_types import EntityTypes
 from app.storage.errors import EntityTypeNotFound, Refused
 from app.storage.organizations import Environment
-from app.storage.repository import Entity, EntityRepository
+from app.storage.repository import EntityRepository
 from app.storage.transfer import Record, Transfer
 from tests.conftest import CUSTOMER, PLAYER, START, ReplacedOutside
 
-from .conftest import Open, document
+from .conftest import Open, document, ids_of
 
 JANE = Record("customer", document({"name": "Jane", "n": 1.0}), "archived", "jane", START - 20, START - 10)
 KIM = Record("player", document({"nickname": "Kim"}), id="kim")
@@ -110,7 +111,7 @@ def test_an_import_with_a_bad_record_stores_nothing(
     with pytest.raises(Refused, match=sentence):
         transfer.import_([KIM, bad])
     assert ids(transfer) == ["jane"]
-    assert [entity.id for entity in customers.search("jane")] == ["jane"]
+    assert ids_of(customers.search("jane")) == ["jane"]
 
 
 def test_an_import_whose_source_fails_stores_nothing(transfer: Transfer) -> None:
