@@ -12,6 +12,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
+from . import places
 from .logs import Logger, clean, clean_uri
 from .storage.errors import Refused
 from .storage.migrations import prepare
@@ -89,6 +90,9 @@ SETTINGS = {
     "logger_class": Logger,
     "control_socket_disable": True,
     "proc_name": "struere-local",
+    "pre_fork": places.take,
+    "post_fork": places.pin,
+    "child_exit": places.give_back,
     "post_worker_init": lambda worker: _open(worker),
     "when_ready": lambda arbiter: _warn_if_exposed(arbiter),
     "worker_exit": lambda arbiter, worker: _close(worker),

@@ -14,6 +14,7 @@ from gunicorn.workers import gthread
 
 from .headers import HEADERS
 from .linger import linger
+from .places import NOBODY, connections
 from .storage.outside import Deadline
 
 LINE = 8190  # bytes of a request line or a header, the most that gunicorn takes
@@ -31,6 +32,9 @@ gthread.DEFAULT_WORKER_DATA_TIMEOUT = 1.0
 # How much of a body is read at once, in bytes; of gunicorn's mebibyte there would be several copies at a time.
 SocketUnreader.max_body_chunk = 64 * 2**10
 
+# How often a worker looks whether another takes a connection: a millisecond in all, less than a busy one may need.
+PATIENCE = 20
+
 # What a worker that stops does with the connections of requests that are not answered yet, after so many milliseconds:
 # a request that is not whole by then never will be, and an answer that was not taken by then never will be.
 ENDS = ((1_500, socket.SHUT_RD), (2_500, socket.SHUT_RDWR))
@@ -39,8 +43,11 @@ ENDS = ((1_500, socket.SHUT_RD), (2_500, socket.SHUT_RDWR))
 class Worker(gthread.ThreadWorker):  # type: ignore[misc]
     """A thread worker that answers malformed HTTP with JSON, and stops in time."""
 
+    place: int | None = None
+
     def __init__(self, *arguments: Any) -> None:
         """Start with no connection."""
+        self._patience = PATIENCE
         super().__init__(*arguments)
         self.method_queue = _Callbacks()
         self._busy: set[gthread.TConn] = set()
@@ -52,6 +59,25 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         for number in LEFT_TO_THE_ARBITER:
             signal.signal(number, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+    @property
+    def nr_conns(self) -> int:
+        """How many connections it has, which the other workers see while it accepts more."""
+        return self._connections
+
+    @nr_conns.setter
+    def nr_conns(self, number: int) -> None:
+        self._connections = number
+        if self.place is not None:
+            connections[self.place] = number if self.alive else NOBODY
+
+    def accept(self, listener: socket.socket) -> None:
+        """Accept a connection, after leaving it a few times to a worker that has fewer."""
+        if self.alive and self._patience and self._connections > min(connections):
+            self._patience -= 1
+            return
+        self._patience = PATIENCE
+        super().accept(listener)
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Accept connections or not; a worker that stops accepts what waits, and lets the kernel refuse all others."""

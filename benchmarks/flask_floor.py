@@ -16,8 +16,19 @@ from benchmarks.tasks import Operation, Task
 ROOT = Path(__file__).parents[1]
 NAME = "flask"
 
-# What the server does with its database and its log, and where it listens.
-LEFT_OUT = ("post_worker_init", "worker_exit", "when_ready", "post_request", "logger_class", "proc_name", "bind")
+# What the server does with its database, its log and its connections, and where it listens.
+LEFT_OUT = (
+    *("post_worker_init", "worker_exit", "when_ready", "post_request", "logger_class", "proc_name", "bind"),
+    *("pre_fork", "post_fork", "child_exit"),
+)
+# Each worker on a CPU where there is one for each, as the server has them.
+PINNED = """
+def post_fork(arbiter, worker):
+    import os
+    cpus = sorted(os.sched_getaffinity(0))
+    if 1 < len(cpus) <= arbiter.cfg.workers:
+        os.sched_setaffinity(0, {cpus[worker.age % len(cpus)]})
+"""
 
 
 class FlaskFloor(Server):
@@ -60,4 +71,4 @@ def configuration(settings: Mapping[str, Any]) -> str:
     hooks = [name for name, value in kept.items() if callable(value)]
     if hooks:
         raise SystemExit(f"The floor does not know the server's {', '.join(hooks)}; mend benchmarks/flask_floor.py")
-    return "".join(f"{name} = {value!r}\n" for name, value in kept.items())
+    return "".join(f"{name} = {value!r}\n" for name, value in kept.items()) + PINNED
