@@ -39,7 +39,7 @@ def create_app(config: Mapping[str, Any] | None = None, outside: Outside | None 
     app.wsgi_app = with_headers(app.wsgi_app, HEADERS)  # type: ignore[assignment, method-assign]
     errors.register(app)
     cors.register(app)
-    app.before_request(auth.authenticate)
+    auth.register(app, parts.keys)
     limits.register(app, parts.outside)
     for module in (entities, entity_types, health):
         app.register_blueprint(module.blueprint)
