@@ -1,6 +1,7 @@
 """gunicorn embedded: listen, announce, stop. Only workers open the database."""
 
 import errno
+import gc
 import ipaddress
 import signal
 import socket
@@ -90,7 +91,7 @@ SETTINGS = {
     "logger_class": Logger,
     "control_socket_disable": True,
     "proc_name": "struere-local",
-    "pre_fork": places.take,
+    "pre_fork": lambda arbiter, worker: _before_fork(arbiter, worker),
     "post_fork": places.pin,
     "child_exit": places.give_back,
     "post_worker_init": lambda worker: _open(worker),
@@ -108,6 +109,12 @@ def _warn_if_exposed(arbiter: Arbiter) -> None:
 def _log_request(worker: Worker, request: Any, environ: Any, response: Any) -> None:
     status = response.status_code if response else "-"
     print(clean(f"{request.method} {clean_uri(request.uri)} {status}"), file=sys.stderr, flush=True)
+
+
+def _before_fork(arbiter: Arbiter, worker: Worker) -> None:
+    places.take(arbiter, worker)
+    # To look for garbage writes to every object, and so copies the pages that a worker shares with the arbiter.
+    gc.freeze()
 
 
 def _open(worker: Worker) -> None:

@@ -66,7 +66,7 @@ class Process:
         return ticks / TICK
 
     def memory(self) -> int:
-        """Return the resident bytes of all its processes; what they share counts for each."""
+        """Return the resident bytes of all its processes; what several share counts once."""
         return sum(map(resident, self._pids()))
 
     def settle(self) -> None:
@@ -91,9 +91,9 @@ class Process:
 
 
 def resident(pid: int) -> int:
-    """Return the resident bytes of a process."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:"))
+    """Return the resident bytes of a process, and of pages that it shares its part."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
 
 
 def stop_on_signals() -> None:

@@ -54,7 +54,7 @@ def operations_table(rows: Sequence[Row], size: int) -> str:
     """Return the table of the server's operations at a size."""
     header = [
         "operation", "requests/s", "of the floor's", "goal", "CPU: floor's through own", "p99: own through floor's",
-        "p50 ms", "p99 ms", "CPU µs", "RSS MiB", "of apsw's",
+        "p50 ms", "p99 ms", "CPU µs", "memory MiB", "of apsw's",
     ]  # fmt: skip
     lines = []
     for operation in measured(rows):
@@ -87,7 +87,7 @@ def floors_table(rows: Sequence[Row]) -> str:
                 found = select(rows, operation.name, side)
                 name = side.contender if side.contender == FLASK else f"{side.contender}, {side.size:,}"
                 lines.append([operation.name, name, f"{median(found, 'rate'):,.0f}", *costs(found)])
-    return table(["beside", "floor", "requests/s", "p50 ms", "p99 ms", "CPU µs", "RSS MiB"], lines)
+    return table(["beside", "floor", "requests/s", "p50 ms", "p99 ms", "CPU µs", "memory MiB"], lines)
 
 
 def growth_table(rows: Sequence[Row]) -> str:
@@ -128,7 +128,7 @@ def resources_table(rows: Sequence[Row]) -> str:
         )
     own = f"of own at {sizes[0]:,}, at most {MOST_MEMORY_GROWN}"
     return table(
-        ["server", "start s", f"of flask's, at most {MOST_START}", "RSS MiB after all", "of flask's", own], lines
+        ["server", "start s", f"of flask's, at most {MOST_START}", "memory MiB after all", "of flask's", own], lines
     )
 
 

@@ -117,8 +117,12 @@ def run(
 
 
 def environment(variables: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the environment of a process: this one's without proxies and settings, and what is given."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith("STRUERE_")}
+    """Return the environment of a process: this one's without proxies and settings, and what is given.
+
+    Modules are compiled once and kept, as they are where the program is installed.
+    """
+    left_out = ("STRUERE_", "PYTHONDONTWRITEBYTECODE")
+    own = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
     return {**own, "NO_PROXY": "*", "no_proxy": "*", **(variables or {})}
 
 

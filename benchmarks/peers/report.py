@@ -9,7 +9,7 @@ from benchmarks.tasks import Operation
 
 HEADER = [
     "operation", "server", "requests/s", "struere-local is so many times as fast", "p50 ms", "p99 ms", "CPU µs",
-    "RSS MiB", "how",
+    "memory MiB", "how",
 ]  # fmt: skip
 
 
@@ -19,7 +19,7 @@ def report(rows: Sequence[Row], about: Sequence[str], peers: Sequence[type[Peer]
     for size in sizes_of(rows):
         lines = [line for operation in measured(rows) for line in _lines(rows, operation, size, peers)]
         parts += [f"## {size:,} entities", table(HEADER, lines)]
-        parts += [table(["server", "start s", "RSS MiB at the start"], _starts(rows, size))]
+        parts += [table(["server", "start s", "memory MiB at the start"], _starts(rows, size))]
     parts.append("Ratios: median over rounds (least to most). See ../README.md.")
     return "\n\n".join(parts) + "\n"
 
