@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 BENCH := $(VENV)/.bench
 MEASURE := $(foreach name,ROUNDS SECONDS SIZES ONLY WORKERS THREADS NAME,$(if $($(name)),--$(shell echo $(name) | tr A-Z a-z) "$($(name))"))
 
-.PHONY: serve test test-full test-faults faults soak bench bench-peers bench-limits lint lock clean
+.PHONY: serve test test-full test-faults faults soak bench bench-peers bench-limits bench-worst lint lock clean
 
 serve: $(READY)
 	@$(VENV)/bin/struere-local serve --project examples/customers --log-requests on
@@ -41,6 +41,10 @@ bench-peers: $(READY)
 # What the rate limits cost, as a ratio; it needs wrk.
 bench-limits: $(READY)
 	$(VENV)/bin/python -m benchmarks.limits
+
+# What others feel of one bad query among a million entities.
+bench-worst: $(READY)
+	$(VENV)/bin/python -m benchmarks.worst $(MEASURE)
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .
