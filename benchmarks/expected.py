@@ -37,6 +37,6 @@ def _answer(entities: Sequence[Entity], indexed: Sequence[Sequence[str]], task: 
     if task.kind == "list":
         cursor = None if task.after is None else entity_id(task.after)
         return reference.page(entities, limit=PAGE, cursor=cursor)
-    scores = reference.scored(indexed, task.words)
-    best = nlargest(SEARCH_LIMIT, range(len(scores)), key=lambda number: (scores[number], number))
-    return {"data": [entities[number] for number in best if scores[number]], "cursor": None, "hasMore": False}
+    found = reference.places(indexed, task.words)
+    best = nlargest(SEARCH_LIMIT, found, key=lambda number: (found[number], number))
+    return {"data": [entities[number] for number in best], "cursor": None, "hasMore": False}

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 Entity = dict[str, Any]
+Place = tuple[int, float]  # of what a search finds: a class, and within it the score
+COMMON = 500  # a word that more entities hold does not rank them
 MISSING = object()
 ALIASES = {"$neq": "$ne"}
 COMPARISONS = {"$gt": operator.gt, "$gte": operator.ge, "$lt": operator.lt, "$lte": operator.le}
@@ -112,26 +114,65 @@ def merge(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def search(entities: Sequence[Entity], query: str, search_fields: Sequence[str] = ()) -> list[tuple[Entity, float]]:
-    """Return the live entities that have any word of the query, the last one also as a prefix, with their BM25 score.
+def search(
+    entities: Sequence[Entity], query: str, search_fields: Sequence[str] = (), common: int = COMMON
+) -> list[tuple[Entity, Place]]:
+    """Return the live entities that have any word of the query, the last one also as a prefix, with their place.
 
-    Best first, ties newest first. The formula, its constants and its floor for common words are FTS5's
-    (https://sqlite.org/fts5.html#the_bm25_function).
+    Best first, ties newest first.
     """
     live = [entity for entity in entities if entity["status"] != "deleted"]
-    scores = scored([words(text(entity, search_fields)) for entity in live], query)
-    ranked = sorted(range(len(live)), key=lambda index: (-scores[index], -index))
-    return [(live[index], scores[index]) for index in ranked if scores[index]]
+    found = places([words(text(entity, search_fields)) for entity in live], query, common)
+    return [
+        (live[index], found[index]) for index in sorted(found, key=lambda index: (found[index], index), reverse=True)
+    ]
 
 
-def scored(indexed: Sequence[Sequence[str]], query: str) -> list[float]:
-    """Return the BM25 score of each text, given as its words; 0 where it has none of the query's."""
+def places(indexed: Sequence[Sequence[str]], query: str, common: int = COMMON) -> dict[int, Place]:
+    """Return the place of each text that is found, given as its words, by its index; the greater one comes first."""
+    asked = words(query)
+    if not asked:
+        return {}
+    last = asked[-1]
+    uses = {word: [text.count(word) for text in indexed] for word in asked}
+    begun = [sum(each.startswith(last) for each in text) for text in indexed]
+    late = [0] * len(indexed)
+    if held(uses[last]) > common:
+        late = begun
+    elif held(begun) > common:
+        uses[f"{last}*"] = begun
+    else:
+        uses[last] = begun
+    ranking = [each for each in uses.values() if held(each) <= common]
+    frequent = [each for each in uses.values() if held(each) > common]
+    found: dict[int, Place] = {}
+    for index, score in enumerate(bm25(indexed, ranking)):
+        has_all = bool(frequent) and all(each[index] for each in frequent)
+        if any(each[index] for each in ranking):
+            found[index] = (4 if has_all else 3, score)
+        elif has_all:
+            found[index] = (2, 0)
+        elif any(each[index] for each in frequent):
+            found[index] = (1, 0)
+        elif late[index]:
+            found[index] = (0, 0)
+    return found
+
+
+def held(uses: Sequence[int]) -> int:
+    """Return how many texts have a word, given how often each does."""
+    return sum(map(bool, uses))
+
+
+def bm25(indexed: Sequence[Sequence[str]], words: Sequence[Sequence[int]]) -> list[float]:
+    """Return the BM25 score of each text by some words, given how often each text has each.
+
+    The formula, its constants and its floor for common words are FTS5's (https://sqlite.org/fts5.html#the_bm25_function).
+    """
     scores = [0.0] * len(indexed)
     average = sum(map(len, indexed)) / max(len(indexed), 1) or 1
-    *others, last = words(query) or [""]
-    for word in {*others, last} - {""}:
-        uses = [sum(each == word or (word == last and each.startswith(last)) for each in text) for text in indexed]
-        having = sum(map(bool, uses))
+    for uses in words:
+        having = held(uses)
         weight = max(math.log((len(indexed) - having + 0.5) / (having + 0.5)), 1e-6)
         for index, use in enumerate(uses):
             scores[index] += weight * use * 2.2 / (use + 1.2 * (0.25 + 0.75 * len(indexed[index]) / average))

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import apsw
 
-from . import search_index
+from . import ranking, search_index
 from .bounds import UNBOUNDED, Bounds
 from .database import Database
 from .documents import Document, decode, encode
@@ -15,7 +15,7 @@ from .errors import EntityDeleted, EntityNotFound, InvalidCursor, OutsideScope
 from .filters import Condition, Parameters, where
 from .organizations import Environment
 from .outside import Outside
-from .search import index_text, match_expressions
+from .search import index_text, phrases
 
 Scope = Mapping[str, Sequence[Condition]]
 
@@ -91,14 +91,7 @@ class EntityRepository:
             words = search_index.words(connection, entity_type.tokenizer, text)
             if not words:
                 return Page([], has_more=False)
-            parameters = Parameters(match_expressions(words))
-            sql = f"""
-                SELECT match.sequence FROM ({search_index.matches_sql(entity_type.id, len(parameters))}) AS match
-                JOIN entity ON entity.sequence = match.sequence
-                WHERE {where(self._scope, parameters)}
-                ORDER BY match.rank, match.sequence DESC LIMIT {parameters.bind(limit)}
-            """
-            found = encode([sequence for (sequence,) in reader.execute(sql, parameters)])
+            found = encode(self._found(reader, entity_type.id, phrases(words), limit))
             # In this order, since json_each is the outer loop of a CROSS JOIN; to sort would hold all data in memory.
             rows = f"SELECT {COLUMNS} FROM json_each(?1) AS found CROSS JOIN entity ON entity.sequence = found.value"
             return self._page(reader, rows, Parameters([found]), limit)._replace(has_more=False)
@@ -154,6 +147,22 @@ class EntityRepository:
         if not inside:
             raise OutsideScope("this entity")
         return sequence, entity
+
+    def _found(self, reader: apsw.Cursor, type_id: int, searched: Sequence[str], limit: int) -> list[int]:
+        """Return the sequences of what a search finds, in its order."""
+        found: dict[int, None] = {}
+        for step in ranking.steps(type_id, ranking.weigh(reader, type_id, searched)):
+            parameters = Parameters(step.values)
+            inside = "CROSS JOIN entity ON entity.sequence = match.sequence" if self._scope else ""
+            sql = f"""
+                SELECT match.sequence FROM ({step.sql}) AS match {inside}
+                WHERE {where(self._scope, parameters)}
+                ORDER BY {step.order} LIMIT {parameters.bind((limit + len(found)) * len(step.values))}
+            """
+            found |= dict.fromkeys(sequence for (sequence,) in reader.execute(sql, parameters))
+            if len(found) >= limit:
+                break
+        return list(found)[:limit]
 
     def _page(self, reader: apsw.Cursor, rows: str, parameters: Parameters, limit: int) -> Page:
         """Read rows as a page in one step, or where one of them is large row by row."""

@@ -16,15 +16,24 @@ def index_text(fields: dict[str, Any], search_fields: Sequence[str]) -> str:
     return "\n".join(text for name in search_fields for text in _texts(_walk(fields, name.split("."))))
 
 
-def match_expressions(words: Sequence[str]) -> list[str]:
-    """Return the FTS5 queries that together find what has any of the words, the last one also as a prefix.
+def phrases(words: Sequence[str]) -> list[str]:
+    """Return each word as an FTS5 phrase, quoted, so that none is syntax; of more than 400,000 the last ones count."""
+    return ['"' + word.replace('"', '""') + '"' for word in words[-WORDS * MAXIMUM_EXPRESSIONS :]]
 
-    Each word is quoted, so that none is syntax. Of more than 400,000 different words the last ones count.
-    """
-    quoted = ['"' + word.replace('"', '""') + '"' for word in words[-WORDS * MAXIMUM_EXPRESSIONS :]]
-    if quoted:
-        quoted[-1] += "*"
-    return [" OR ".join(quoted[start : start + WORDS]) for start in range(0, len(quoted), WORDS)]
+
+def beginning(phrase: str) -> str:
+    """Return the FTS5 phrase of the words that begin as a word does."""
+    return phrase + "*"
+
+
+def any_of(some: Sequence[str]) -> list[str]:
+    """Return the FTS5 queries that together find what has any of some phrases."""
+    return [" OR ".join(some[start : start + WORDS]) for start in range(0, len(some), WORDS)]
+
+
+def all_of(some: Sequence[str]) -> str:
+    """Return the FTS5 query that finds what has all of some phrases; of more than 1,000 the last ones count."""
+    return " AND ".join(some[-WORDS:])
 
 
 def _walk(value: Any, path: Sequence[str]) -> Any:

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
 
 import apsw
@@ -66,7 +67,7 @@ def _made_with_another(connection: apsw.Connection, tokenizer: str) -> list[Any]
 
 def words(connection: apsw.Connection, tokenizer: str, text: str) -> list[str]:
     """Split a text as the tokenizer does; return each different word as it is written, in the order of its last use."""
-    name, *arguments = shlex.split(tokenizer)
+    name, *arguments = _parts(tokenizer)
     encoded = text.encode()
     tokens: Any = connection.fts5_tokenizer(name, arguments)(encoded, apsw.FTS5_TOKENIZE_QUERY, None)
     written: dict[str, str] = {}
@@ -76,14 +77,9 @@ def words(connection: apsw.Connection, tokenizer: str, text: str) -> list[str]:
     return list(written.values())
 
 
-def matches_sql(type_id: int, count: int) -> str:
-    """Return SQL of the sequence and rank of what matches any of the first `count` parameters."""
-    table = table_name(type_id)
-    matches = [f"SELECT rowid AS sequence, rank FROM {table} WHERE {table} MATCH ?{n}" for n in range(1, count + 1)]
-    if count == 1:
-        return matches[0]
-    # A BM25 score is the sum of those of its words.
-    return f"SELECT sequence, sum(rank) AS rank FROM ({' UNION ALL '.join(matches)}) GROUP BY sequence"
+@cache
+def _parts(tokenizer: str) -> list[str]:
+    return shlex.split(tokenizer)
 
 
 def table_name(type_id: int) -> str:

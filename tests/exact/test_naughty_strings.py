@@ -122,7 +122,7 @@ def everything(self: EntityRepository, **_: Any) -> Page:
     ("part", "bug", "check"),
     [
         pytest.param((filters, "_field"), pasted, test_as_a_field_name_it_is_found_by_a_filter_or_refused, id="SQL"),
-        pytest.param((repository, "match_expressions"), list, test_as_a_search_it_is_words_and_never_syntax, id="FTS5"),
+        pytest.param((repository, "phrases"), list, test_as_a_search_it_is_words_and_never_syntax, id="FTS5"),
         pytest.param(
             (EntityRepository, "query"), everything, test_in_paths_and_query_strings_it_names_nothing, id="border"
         ),

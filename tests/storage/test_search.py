@@ -8,7 +8,7 @@ from app.storage import filters
 from app.storage.database import Database
 from app.storage.entity_types import Definition, EntityTypes
 from app.storage.repository import EntityRepository
-from app.storage.search import MAXIMUM_EXPRESSIONS, WORDS, index_text, match_expressions
+from app.storage.search import MAXIMUM_EXPRESSIONS, WORDS, all_of, any_of, index_text, phrases
 from app.storage.search_index import words
 
 from .conftest import TOKENIZER, Fill, Open, document, ids_of
@@ -36,30 +36,34 @@ def test_the_indexed_text_is_that_of_the_search_fields(fields: Any, search_field
     assert index_text(fields, search_fields) == text
 
 
-EXPRESSIONS: dict[str, tuple[list[str], list[str]]] = {
-    "no word is no expression": ([], []),
-    "the last word is also a prefix": (["jane"], ['"jane"*']),
-    "any word will do": (["jane", "doe"], ['"jane" OR "doe"*']),
-    "quotes are doubled": (['a"b', '"'], ['"a""b" OR """"*']),
-    "operators are words": (["NOT", "OR", "NEAR"], ['"NOT" OR "OR" OR "NEAR"*']),
+PHRASES: dict[str, tuple[list[str], list[str]]] = {
+    "no word is no phrase": ([], []),
+    "a word is quoted": (["jane", "doe"], ['"jane"', '"doe"']),
+    "quotes are doubled": (['a"b', '"'], ['"a""b"', '""""']),
+    "operators are words": (["NOT", "OR", "NEAR"], ['"NOT"', '"OR"', '"NEAR"']),
 }
 
 
-@pytest.mark.parametrize(("given", "expressions"), EXPRESSIONS.values(), ids=EXPRESSIONS)
-def test_every_word_is_quoted(given: list[str], expressions: list[str]) -> None:
-    assert match_expressions(given) == expressions
+@pytest.mark.parametrize(("given", "quoted"), PHRASES.values(), ids=PHRASES)
+def test_every_word_is_quoted(given: list[str], quoted: list[str]) -> None:
+    assert phrases(given) == quoted
 
 
-def test_many_words_are_several_expressions() -> None:
-    first, second = match_expressions([f"w{number}" for number in range(WORDS + 1)])
+def test_many_phrases_are_several_queries() -> None:
+    first, second = any_of([f'"w{number}"' for number in range(WORDS + 1)])
     assert first.startswith('"w0" OR "w1" ')
-    assert second == f'"w{WORDS}"*'
+    assert second == f'"w{WORDS}"'
+
+
+def test_of_too_many_phrases_that_all_must_match_the_last_count() -> None:
+    some = [f'"w{number}"' for number in range(WORDS + 1)]
+    assert all_of(some) == " AND ".join(some[1:])
 
 
 def test_of_too_many_words_the_last_count() -> None:
-    expressions = match_expressions([f"w{number}" for number in range(WORDS * MAXIMUM_EXPRESSIONS + 1)])
-    assert len(expressions) == MAXIMUM_EXPRESSIONS
-    assert expressions[0].startswith('"w1" OR "w2" ')
+    some = phrases([f"w{number}" for number in range(WORDS * MAXIMUM_EXPRESSIONS + 1)])
+    assert some[0] == '"w1"'
+    assert len(any_of(some)) == MAXIMUM_EXPRESSIONS
 
 
 TOKENIZERS: dict[str, tuple[str, str, list[str]]] = {

@@ -1,0 +1,98 @@
+"""In which order a search finds: best first, but by words that many entities hold newest first.
+
+To rank what holds a word takes as long as there are entities that do; to find the newest that do takes no longer
+for many than for few.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import apsw
+
+from .documents import encode
+from .search import all_of, any_of, beginning
+from .search_index import table_name
+
+COMMON = 500  # a word that more entities hold is common: to rank so many takes about as long as the rest of a search
+
+
+class Weighed(NamedTuple):
+    """The phrases of a search that any entity holds, by what they do to the order."""
+
+    ranking: list[str]
+    common: list[str]
+    last: list[str]  # those that find what comes after all else
+
+
+class Step(NamedTuple):
+    """SQL of the sequences that one step of a search finds, each at most once a value; its values, and its order."""
+
+    sql: str
+    values: list[str]
+    order: str
+
+
+def weigh(cursor: apsw.Cursor, type_id: int, phrases: Sequence[str]) -> Weighed:
+    """Count, for each phrase and the beginning of the last one, whether many entities hold it.
+
+    Where many hold the last one whole, the words that only begin so come after all else: to count them, FTS5 reads all.
+    """
+    held = _held(cursor, type_id, phrases)
+    whole, begun = phrases[-1], beginning(phrases[-1])
+    if held[whole] > COMMON:
+        last = [begun]
+    else:
+        last = []
+        held |= _held(cursor, type_id, [begun])
+        if held[begun] <= COMMON:
+            del held[whole]
+    ranking = [phrase for phrase, count in held.items() if 0 < count <= COMMON]
+    return Weighed(ranking, [phrase for phrase, count in held.items() if count > COMMON], last)
+
+
+def steps(type_id: int, weighed: Weighed) -> Iterator[Step]:
+    """Yield the steps of a search; what one finds comes after what those before it have, and may repeat it."""
+    ranking, common, last = weighed
+    if ranking:
+        yield _ranked(type_id, ranking, common)
+    if len(common) > 1:
+        yield _newest(type_id, [all_of(common)])
+    if common:
+        yield _newest(type_id, any_of(common))
+    if last:
+        yield _newest(type_id, last)
+
+
+def _held(cursor: apsw.Cursor, type_id: int, phrases: Sequence[str]) -> dict[str, int]:
+    """Return how many entities hold each phrase, counting no further than is common."""
+    table = table_name(type_id)
+    sql = f"""
+        SELECT phrase.value, (SELECT count(*) FROM (SELECT 1 FROM {table} WHERE {table} MATCH phrase.value LIMIT ?1))
+        FROM json_each(?2) AS phrase
+    """
+    rows: Iterable[Any] = cursor.execute(sql, (COMMON + 1, encode(phrases)))
+    return dict(rows)
+
+
+def _ranked(type_id: int, ranking: Sequence[str], common: Sequence[str]) -> Step:
+    values = any_of(ranking)
+    count = len(values)
+    sql = " UNION ALL ".join(_matches(type_id, "rowid AS sequence, rank", range(1, count + 1)))
+    if count > 1:  # a BM25 score is the sum of those of its words
+        sql = f"SELECT sequence, sum(rank) AS rank FROM ({sql}) GROUP BY sequence"
+    order = "match.rank, match.sequence DESC"
+    if common:
+        holding_all = " UNION ALL ".join(_matches(type_id, "rowid", range(count + 1, 2 * count + 1)))
+        order = f"match.sequence IN ({holding_all}) DESC, {order}"
+        values += [f"({value}) AND {all_of(common)}" for value in values]
+    return Step(sql, values, order)
+
+
+def _newest(type_id: int, values: list[str]) -> Step:
+    sql = " UNION ALL ".join(_matches(type_id, "rowid AS sequence", range(1, len(values) + 1)))
+    return Step(sql, values, "match.sequence DESC")
+
+
+def _matches(type_id: int, columns: str, numbers: Iterable[int]) -> Iterator[str]:
+    table = table_name(type_id)
+    return (f"SELECT {columns} FROM {table} WHERE {table} MATCH ?{number}" for number in numbers)
