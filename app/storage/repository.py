@@ -157,7 +157,7 @@ class EntityRepository:
             sql = f"""
                 SELECT match.sequence FROM ({step.sql}) AS match {inside}
                 WHERE {where(self._scope, parameters)}
-                ORDER BY {step.order} LIMIT {parameters.bind((limit + len(found)) * len(step.values))}
+                ORDER BY {step.order} LIMIT {parameters.bind(limit * len(step.values))}
             """
             found |= dict.fromkeys(sequence for (sequence,) in reader.execute(sql, parameters))
             if len(found) >= limit:
