@@ -11,7 +11,7 @@ from typing import Any
 
 Entity = dict[str, Any]
 Place = tuple[int, float]  # of what a search finds: a class, and within it the score
-COMMON = 500  # a word that more entities hold does not rank them
+COMMON = 2_000  # a word that more entities hold does not rank them
 MISSING = object()
 ALIASES = {"$neq": "$ne"}
 COMPARISONS = {"$gt": operator.gt, "$gte": operator.ge, "$lt": operator.lt, "$lte": operator.le}

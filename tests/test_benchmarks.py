@@ -14,7 +14,7 @@ from app.serve import SETTINGS
 from benchmarks import cache, expected, options, report, results, tasks
 from benchmarks.entities import BLOCK, COMMON_WORDS, SEARCH_FIELDS, SHARING, TOPICS, account, data, entity, entity_id
 from benchmarks.fill import fill
-from benchmarks.flask_floor import FlaskFloor, configuration
+from benchmarks.flask_floor import PINNED, FlaskFloor, configuration
 from benchmarks.floor import CONSTANT
 from benchmarks.load import write_requests
 from benchmarks.process import tool
@@ -201,9 +201,9 @@ def test_a_report_of_one_size_has_no_growth() -> None:
 def test_the_floor_has_gunicorns_settings_and_none_of_the_servers_hooks() -> None:
     written = configuration({**SETTINGS, "workers": 3, "threads": 2, "bind": "127.0.0.1:1"})
     assert "worker_class = 'gthread'\nkeepalive = 15\n" in written
-    assert written.endswith("workers = 3\nthreads = 2\n")
-    with pytest.raises(SystemExit, match="does not know the server's post_fork"):
-        configuration({"post_fork": print})
+    assert written.endswith(f"workers = 3\nthreads = 2\n{PINNED}")
+    with pytest.raises(SystemExit, match="does not know the server's on_exit"):
+        configuration({"on_exit": print})
 
 
 def test_cpus_are_shared_only_where_there_are_too_few() -> None:

@@ -13,7 +13,7 @@ from .documents import encode
 from .search import all_of, any_of, beginning
 from .search_index import table_name
 
-COMMON = 500  # a word that more entities hold is common: to rank so many takes half a millisecond
+COMMON = 2_000  # a word that more entities hold is common: to rank so many takes two milliseconds
 
 
 class Weighed(NamedTuple):
