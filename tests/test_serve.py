@@ -20,7 +20,7 @@ import pytest
 import requests
 
 from tests.exact.planted import plant
-from tests.server import COMMAND, CUSTOMERS, PATIENCE, Server, end, environment, run, serve, until
+from tests.server import COMMAND, CUSTOMERS, PATIENCE, Server, children, end, environment, run, serve, until
 
 CHECKOUT = Path(__file__).parents[1]
 GIVEN_KEY = "sk_dev_" + "given" * 8
@@ -334,7 +334,7 @@ def test_settings_that_do_not_parse_are_told_at_a_sighup_and_change_nothing(tmp_
         server.process.send_signal(signal.SIGHUP)
         told = server.told("THREADS in ")
         assert told.endswith("it must be a whole number from 1 to 256; the settings stay as they were.")
-        server.workers(1, without=old)
+        assert children(server.process.pid) == old
         server.create({"name": "Jane"})
 
 

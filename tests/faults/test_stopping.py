@@ -124,9 +124,12 @@ def test_a_request_that_broke_would_be_found_in_the_log() -> None:
 
 
 @contextmanager
-def gunicorn(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], tuple[str, int], str]]:
+def gunicorn(
+    folder: Path, *options: str, **variables: str
+) -> Iterator[tuple[subprocess.Popen[bytes], tuple[str, int], str]]:
     """Run gunicorn as the README does; give the process, the address and a key."""
-    settings = {"STRUERE_WORKERS": "2", "STRUERE_LIMITS": "off", "STRUERE_DATABASE": str(folder / "struere.db")}
+    database = str(folder / "struere.db")
+    settings = {"STRUERE_WORKERS": "2", "STRUERE_LIMITS": "off", "STRUERE_DATABASE": database, **variables}
     run("types", "apply", str(CUSTOMERS), folder=folder, variables=settings)
     key = run("keys", "create", "--name", "load", folder=folder, variables=settings).stdout.strip()
     with socket.create_server(("127.0.0.1", 0)) as listener:
