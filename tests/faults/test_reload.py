@@ -91,8 +91,9 @@ def test_a_server_goes_on_and_stops_in_time_while_indexes_are_rebuilt(tmp_path: 
 
 def test_a_gunicorn_of_ones_own_serves_on_with_the_indexes_of_before(tmp_path: Path) -> None:
     with gunicorn(tmp_path, "--workers", "1", STRUERE_BUSY_TIMEOUT="200") as (process, address, key):
-        old = until(lambda: children(process.pid))
-        (tmp_path / "instance").mkdir(exist_ok=True)
+        assert status_of_a_list(address, key) == 200
+        old = children(process.pid)
+        (tmp_path / "instance").mkdir()
         (tmp_path / "instance" / "config.py").write_text(TOKENIZER)
         with held(tmp_path / "struere.db"):
             process.send_signal(signal.SIGHUP)
@@ -162,7 +163,8 @@ serve.reopen = prepare
 
 def test_a_worker_of_a_gunicorn_of_ones_own_makes_no_new_file_either(tmp_path: Path) -> None:
     with gunicorn(tmp_path, "--workers", "1") as (process, address, key):
-        old = until(lambda: children(process.pid))
+        assert status_of_a_list(address, key) == 200
+        old = children(process.pid)
         (tmp_path / "struere.db").rename(tmp_path / "away.db")
         os.kill(*old, signal.SIGKILL)
         until(lambda: old.isdisjoint(children(process.pid)) and children(process.pid))
