@@ -1,6 +1,6 @@
 """Whether a file is a database of ours that can be used, found out without a change to it."""
 
-import fcntl
+import errno
 import os
 import struct
 from collections.abc import Iterator
@@ -19,8 +19,6 @@ MAGIC = b"SQLite format 3\0"
 # https://sqlite.org/fileformat2.html#the_database_header
 HEADER = struct.Struct(">16sH6xI I20xI4xIII20xI4x")
 ELSE = "name another file with --database"
-# https://sqlite.org/src/file/src/os.h: the bytes that a connection to a file with a write-ahead log has locked
-SHARED_FIRST, SHARED_SIZE = 0x40000002, 510
 
 
 class Header(NamedTuple):
@@ -57,10 +55,10 @@ def recognize(path: Path, newest: int) -> Header:
     """Return the header of a database of ours; raise Refused where it is another file or newer, or shows damage."""
     if not path.is_file():
         raise Refused(f"{path} is no regular file; {ELSE}")
-    with path.open("rb") as file:
-        start = file.read(HEADER.size)
-    if not start:
+    if not path.stat().st_size:
         raise Refused(f"{path} is empty; remove it to begin anew, or restore a backup of it")
+    with _file(path, apsw.SQLITE_OPEN_READONLY) as file:
+        start = file.xRead(HEADER.size, 0)
     if len(start) < HEADER.size or not start.startswith(MAGIC):
         raise Refused(f"{path} is not a SQLite database; {ELSE}")
     header = Header(*HEADER.unpack(start))
@@ -87,7 +85,7 @@ def has_log(path: Path) -> bool:
 
 
 def in_use(path: Path) -> bool:
-    """Tell whether another process has a database open."""
+    """Tell whether anybody has a database open, this process or another."""
     with _alone(path) as alone:
         return not alone
 
@@ -137,14 +135,26 @@ def _sweep(path: Path) -> None:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[bool]:
-    """Tell whether no other process has a database open; if so, none can open it meanwhile."""
-    descriptor = os.open(path, os.O_RDWR)
-    try:
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, SHARED_SIZE, SHARED_FIRST)
-        alone = True
-    except BlockingIOError:
-        alone = False
-    try:
+    """Tell whether nobody has a database open; if so, nobody can open it meanwhile."""
+    with _file(path, apsw.SQLITE_OPEN_READWRITE) as file:
+        try:
+            file.xLock(apsw.SQLITE_LOCK_SHARED)
+            file.xLock(apsw.SQLITE_LOCK_EXCLUSIVE)
+            alone = True
+        except apsw.BusyError:
+            alone = False
         yield alone
+
+
+@contextmanager
+def _file(path: Path, flag: int) -> Iterator[apsw.VFSFile]:
+    """Open a file as SQLite does, which keeps the locks that it has on it: fcntl(2) drops them at any other close."""
+    flags = [apsw.SQLITE_OPEN_MAIN_DB | flag, 0]
+    file = apsw.VFSFile("", str(path), flags)
+    try:
+        if not flags[1] & flag:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        yield file
     finally:
-        os.close(descriptor)
+        file.xUnlock(apsw.SQLITE_LOCK_NONE)
+        file.xClose()
