@@ -12,7 +12,7 @@ from .backup import back_up
 from .database import Database
 from .errors import Gone
 from .file_systems import refuse_network
-from .files import locked, make_folder, remove_sidecars, replacing
+from .files import locked, make_folder, remove_sidecars, replacing, undo_second_name
 from .inspection import APPLICATION_ID, inspect, refuse_newer
 from .refusals import explained
 
@@ -34,6 +34,7 @@ def prepare(database: Database, tell: Tell = lambda sentence: None) -> None:
     with explained(path):
         make_folder(path.parent)
         with locked(path.parent):
+            undo_second_name(path)
             if not path.exists():
                 _create(database)
             _open(database, tell)

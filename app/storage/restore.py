@@ -10,7 +10,7 @@ import apsw
 from .backup import Progress, copy, open_unchanging, refuse_damages
 from .errors import Refused
 from .file_systems import refuse_network
-from .files import locked, make_folder, remove_sidecars, replacing, sync
+from .files import locked, make_folder, remove_sidecars, replacing, sync, undo_second_name
 from .inspection import has_log, in_use, recognize
 from .migrations import MIGRATIONS
 from .refusals import explained
@@ -35,6 +35,7 @@ def restore(file: Path, path: Path, force: bool, progress: Progress = lambda don
         # Servers that start wait for the end.
         with locked(path.parent):
             _refuse_taken(path, force)
+            undo_second_name(path)
             with replacing(path) as draft:
                 _fill(draft, file, progress)
                 return _set_aside(path)
