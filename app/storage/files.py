@@ -54,6 +54,14 @@ def hand_over(descriptor: int, neighbor: Path) -> None:
         os.fchown(descriptor, found.st_uid, found.st_gid)
 
 
+def has_log(path: Path) -> bool:
+    """Tell whether a write-ahead log with anything in it lies beside a database."""
+    try:
+        return path.with_name(f"{path.name}-wal").stat().st_size > 0
+    except FileNotFoundError:
+        return False
+
+
 def remove_sidecars(path: Path) -> None:
     """Remove what SQLite keeps beside a database."""
     for ending in SIDECARS:

@@ -12,6 +12,9 @@ import apsw
 
 from .database import Database
 from .errors import Refused
+from .file_systems import READ_ONLY_DISK, is_on_read_only_disk
+from .files import has_log
+from .read_only import unwritable
 from .refusals import DAMAGED
 
 APPLICATION_ID = 0x53545245  # "STRE"
@@ -42,12 +45,11 @@ class Header(NamedTuple):
 
 
 def inspect(database: Database, newest: int) -> None:
-    """Raise Refused where a database cannot be worked with: another file, newer, damaged or read-only."""
+    """Raise Refused where a database cannot be worked with: another file, newer, damaged or not to be written."""
     path = database.path
     header = recognize(path, newest)
-    for place, need, what in ((path, os.R_OK | os.W_OK, "file"), (path.parent, os.W_OK | os.X_OK, "folder")):
-        if not os.access(place, need, effective_ids=True):
-            raise Refused(f"This user may not write the {what} {place}; change its rights, or {ELSE}")
+    if not database.read_only:
+        _refuse_unwritable(path)
     _refuse_damaged(database, header)
 
 
@@ -76,14 +78,6 @@ def refuse_newer(version: int, newest: int, path: Path) -> None:
         raise Refused(f"{path} was written by a newer struere-local; upgrade, or {ELSE}")
 
 
-def has_log(path: Path) -> bool:
-    """Tell whether a write-ahead log with anything in it lies beside a database."""
-    try:
-        return path.with_name(f"{path.name}-wal").stat().st_size > 0
-    except FileNotFoundError:
-        return False
-
-
 def in_use(path: Path) -> bool:
     """Tell whether anybody has a database open, this process or another."""
     with _alone(path) as alone:
@@ -103,6 +97,14 @@ def damages(connection: apsw.Connection, *names: str) -> Iterator[str]:
                 yield " ".join(str(said).removeprefix("*** in database main ***").split())
 
 
+def _refuse_unwritable(path: Path) -> None:
+    found = unwritable(path)
+    if found and is_on_read_only_disk(path):
+        raise Refused(READ_ONLY_DISK.format(path))
+    if found:
+        raise Refused(f"This user may not write the {found[0]} {found[1]}; change its rights, or {ELSE}")
+
+
 def _refuse_damaged(database: Database, header: Header) -> None:
     """Look at the schema; at every page only where the file is cut short but has a log, as a crash may leave it."""
     path = database.path
@@ -117,9 +119,10 @@ def _refuse_damaged(database: Database, header: Header) -> None:
             # Closing must not move the log into a file that turns out to be damaged.
             connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, int(logged))
             found = next(damages(connection, *([] if is_short else ["sqlite_schema"])), None)
-            found = found or ("its format is read-only" if connection.readonly("main") else None)
+            if connection.readonly("main") and not database.read_only:
+                found = found or "its format is read-only"
     except apsw.Error:
-        if not logged:
+        if not logged and not database.read_only:
             _sweep(path)
         raise
     if found:

@@ -10,10 +10,11 @@ import apsw
 
 from .backup import back_up
 from .database import Database
-from .errors import Gone
+from .errors import Gone, Refused
 from .file_systems import refuse_network
 from .files import locked, make_folder, remove_sidecars, replacing, undo_second_name
 from .inspection import APPLICATION_ID, inspect, refuse_newer
+from .read_only import is_writable
 from .refusals import explained
 
 # The statements of each version; user_version is how many of them a file has seen.
@@ -39,6 +40,19 @@ def prepare(database: Database, tell: Tell = lambda sentence: None) -> None:
                 _create(database)
             _open(database, tell)
     _prepared_by[path] = os.getpid()
+
+
+def open_to_read(database: Database, tell: Tell = lambda sentence: None) -> None:
+    """Open a file that is to be read alone: as it is where it cannot be written, else as prepare does."""
+    path = database.path
+    with explained(path):
+        database.read_only = not is_writable(path)
+        if not database.read_only:
+            prepare(database, tell)
+            return
+        inspect(database, len(MIGRATIONS))
+        if database.connection.pragma("user_version") != len(MIGRATIONS):
+            raise Refused(f"{path} is of an older version, and cannot be migrated where it cannot be written; copy it")
 
 
 def was_prepared(database: Database) -> bool:

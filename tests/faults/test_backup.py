@@ -28,7 +28,7 @@ from app.storage.database import Database
 from app.storage.documents import Document
 from app.storage.entity_types import Definition, EntityTypes
 from app.storage.errors import StorageFailed
-from app.storage.inspection import has_log
+from app.storage.files import has_log
 from app.storage.migrations import prepare
 from app.storage.organizations import Environment, ensure_organization
 from app.storage.outside import Outside

@@ -16,10 +16,10 @@ from app.storage import migrations
 from app.storage.database import Database
 from app.storage.migrations import prepare
 from app.storage.restore import restore
+from tests.faults.starts import crash
 
 CALLS = ("os.", "fcntl.", "open")  # what an audit hook is told of: https://docs.python.org/3/library/audit_events.html
 MOST = 200  # calls that a restore makes
-SLUG, LOGGED = "before", "in the log"
 ORGANIZATIONS = "SELECT slug FROM organization ORDER BY slug"
 
 Spoil = Callable[[Path], object]
@@ -35,18 +35,14 @@ def sound(path: Path) -> None:
     database = Database(path, 0, "unicode61")
     prepare(database)
     with database.transaction() as connection:
-        connection.execute("INSERT INTO organization (slug, created_at) VALUES (?, 0)", (SLUG,))
+        connection.execute("INSERT INTO organization (slug, created_at) VALUES (?, 0)", ("before",))
     database.close()
 
 
 def with_a_log(path: Path) -> None:
     """The same after a crash, with another organization in its log."""
     sound(path)
-    with closing(apsw.Connection(str(path))) as connection:
-        connection.execute("INSERT INTO organization (slug, created_at) VALUES (?, 0)", (LOGGED,))
-        left = {each: each.read_bytes() for each in (path, path.with_name(f"{path.name}-wal"))}
-    for each, before in left.items():
-        each.write_bytes(before)
+    crash(path)
 
 
 def damaged_with_a_log(path: Path) -> None:
