@@ -43,6 +43,7 @@ def on_reload(arbiter: Arbiter) -> None:
         settings = load()
     except SettingError:
         return  # the new workers tell it, and gunicorn stops
-    failure = Preparation(arbiter, settings).failure()
-    if failure:
+    if not settings["DATABASE"].exists():
+        return  # the new workers tell it or, where the setting is another than before, make the file
+    if failure := Preparation(arbiter, settings).failure():
         print(f"struere-local: {failure}; the search indexes stay as they were.", file=sys.stderr, flush=True)
