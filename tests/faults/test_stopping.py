@@ -183,13 +183,13 @@ def waiting_write(address: tuple[str, int], key: str) -> Iterator[socket.socket]
 def ask_for_health(process: subprocess.Popen[bytes], address: tuple[str, int]) -> None:
     with closing(HTTPConnection(*address, timeout=PATIENCE)) as connection:
         connection.request("GET", "/health")
-        assert connection.getresponse().will_close
+        assert connection.getresponse().status == 200
 
 
 INTERRUPTIONS: dict[str, Callable[[subprocess.Popen[bytes], tuple[str, int]], object]] = {
     "stopping": lambda process, address: process.send_signal(signal.SIGTERM),
     "reloading": lambda process, address: process.send_signal(signal.SIGHUP),
-    "recycling": ask_for_health,  # the second request of a worker that takes two
+    "recycling": ask_for_health,  # one of two requests that a worker takes, whichever it counts first
 }
 
 
