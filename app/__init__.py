@@ -15,13 +15,16 @@ from .cli import commands
 from .headers import HEADERS, with_headers
 from .logs import FORMAT, Formatter
 from .parts import assemble
-from .storage.migrations import prepare
+from .storage.migrations import prepare, was_prepared
 from .storage.outside import Outside
 from .storage.refusals import explained
 
 
 def create_app(config: Mapping[str, Any] | None = None, outside: Outside | None = None) -> Flask:
-    """Return the WSGI application; its database is created or migrated, and no connection is left open."""
+    """Return the WSGI application; no connection is left open.
+
+    Its database is created or migrated, unless the process that this one was forked from has done that.
+    """
     app = Flask(__name__, instance_path=str(Path.cwd() / "instance"), static_folder=None)
     app.config.update(config or {})
     app.extensions["settings"] = settings.load(config)
@@ -30,10 +33,11 @@ def create_app(config: Mapping[str, Any] | None = None, outside: Outside | None 
     app.url_map.merge_slashes = False
     app.url_map.converters["entity_id"] = entities.EntityId
     parts = app.extensions["struere"] = assemble(app.config, outside or Outside())
-    prepare(parts.database, partial(print, file=sys.stderr, flush=True))
-    with explained(parts.database.path):
-        parts.database.retokenize()
-    parts.database.close()
+    if not was_prepared(parts.database):
+        prepare(parts.database, partial(print, file=sys.stderr, flush=True))
+        with explained(parts.database.path):
+            parts.database.retokenize()
+        parts.database.close()
 
     default_handler.setFormatter(Formatter(FORMAT))
     app.wsgi_app = with_headers(app.wsgi_app, HEADERS)  # type: ignore[assignment, method-assign]

@@ -21,16 +21,8 @@ from .storage.search_index import words
 PREFIX = "STRUERE_"
 MAXIMUM_RATE = 1_000_000  # requests; each that counts has 8 bytes in the file that counts them
 LONGEST_WINDOW = 366 * 86_400  # seconds
-FIXED = (
-    "DATABASE",
-    "ORGANIZATION",
-    "HOST",
-    "PORT",
-    "PROJECT",
-    "KEY",
-    "EPHEMERAL",
-    "DURABILITY",
-)  # a start acts on them
+# A start acts on them.
+FIXED = ("DATABASE", "ORGANIZATION", "HOST", "PORT", "PROJECT", "KEY", "EPHEMERAL", "DURABILITY")
 SWITCHES = {word: word in ("on", "yes", "true", "1") for word in ("on", "off", "yes", "no", "true", "false", "1", "0")}
 
 
@@ -82,10 +74,12 @@ def load(overrides: Mapping[str, Any] | None = None, instance: Path | None = Non
     return settings
 
 
-def load_again(settings: Settings) -> Settings:
-    """Return the settings that hold now, for a server that was started with others."""
-    kept = {name for name, source in settings.sources.items() if source == "option" or name in FIXED}
-    return load({name: settings[name] for name in kept})
+def load_again(settings: Settings) -> tuple[Settings, list[str]]:
+    """Return the settings that hold now for a server that was started with others, and which would after a restart."""
+    again = load({name: settings[name] for name, source in settings.sources.items() if source == "option"})
+    fixed = [name for name in FIXED if again[name] != settings[name]]
+    again.update({name: settings[name] for name in FIXED})
+    return again, fixed
 
 
 def shown(setting: Setting, value: Any) -> str:

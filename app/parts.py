@@ -24,10 +24,10 @@ def assemble(settings: Mapping[str, Any], outside: Outside) -> Parts:
     """Return the parts; nothing is opened."""
     database = Database(settings["DATABASE"], settings["BUSY_TIMEOUT"], settings["TOKENIZER"], settings["DURABILITY"])
     bounds = Bounds(page_bytes=settings["MAX_PAGE_BYTES"], milliseconds=settings["STATEMENT_TIMEOUT"])
-    return Parts(database, outside, ApiKeys(database, outside), limits_of(settings), bounds)
+    return Parts(database, outside, ApiKeys(database, outside), data_limits(settings), bounds)
 
 
-def limits_of(settings: Mapping[str, Any]) -> Limits:
+def data_limits(settings: Mapping[str, Any]) -> Limits:
     """Return the limits of `data` that settings name."""
     return Limits(
         data_bytes=settings["MAX_DATA_BYTES"],

@@ -12,11 +12,13 @@ from typing import Any
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.errors import AppImportError
 
 from . import places
 from .logs import Logger, clean, clean_uri
-from .storage.errors import Refused
-from .storage.migrations import prepare
+from .reload import Preparation
+from .storage.errors import Gone, Refused, StorageError
+from .storage.migrations import reopen
 from .worker import LINE, STOP_SIGNALS, Worker
 
 KEEP_ALIVE = 15  # seconds that an idle connection stays open
@@ -50,11 +52,6 @@ def url(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def is_exposed(address: str) -> bool:
-    """Tell whether other machines can reach an IP address."""
-    return not ipaddress.ip_address(address).is_loopback
-
-
 def run(
     listener: socket.socket,
     settings: dict[str, Any],
@@ -62,8 +59,16 @@ def run(
     ready: Callable[[], None],
     load_again: Callable[[Any], dict[str, Any]],
 ) -> None:
-    """Serve an application until a signal, then finish what is running and exit with 0; SIGHUP loads settings again."""
-    here = {"bind": f"fd://{listener.detach()}", "when_ready": lambda arbiter: ready()}
+    """Serve an application until a signal, then finish what is running and exit with 0.
+
+    SIGHUP loads settings again; where that raises StorageError, they stay as they were.
+    """
+
+    def when_ready(arbiter: Arbiter) -> None:
+        ready()
+        _warn_if_exposed(arbiter)
+
+    here = {"bind": f"fd://{listener.detach()}", "when_ready": when_ready}
     _Arbiter(_Application(settings, here, create_app, load_again)).run()
 
 
@@ -102,13 +107,17 @@ SETTINGS = {
 
 def _warn_if_exposed(arbiter: Arbiter) -> None:
     addresses = [listener.getsockname() for listener in arbiter.LISTENERS]
-    if any(is_exposed(address[0]) for address in addresses if isinstance(address, tuple)):
-        print(EXPOSED, file=sys.stderr, flush=True)
+    if not all(ipaddress.ip_address(address[0]).is_loopback for address in addresses if isinstance(address, tuple)):
+        _tell(EXPOSED)
+
+
+def _tell(sentence: object) -> None:
+    print(sentence, file=sys.stderr, flush=True)
 
 
 def _log_request(worker: Worker, request: Any, environ: Any, response: Any) -> None:
     status = response.status_code if response else "-"
-    print(clean(f"{request.method} {clean_uri(request.uri)} {status}"), file=sys.stderr, flush=True)
+    _tell(clean(f"{request.method} {clean_uri(request.uri)} {status}"))
 
 
 def _before_fork(arbiter: Arbiter, worker: Worker) -> None:
@@ -118,8 +127,17 @@ def _before_fork(arbiter: Arbiter, worker: Worker) -> None:
 
 
 def _open(worker: Worker) -> None:
-    """Open the worker's database, so that SQLite's lock tells others all along that the file is in use."""
-    prepare(worker.wsgi.extensions["struere"].database)
+    """Open the worker's database, so that SQLite's lock tells others all along that the file is in use.
+
+    Of one that was moved away requests tell, until it is back.
+    """
+    try:
+        reopen(worker.wsgi.extensions["struere"].database)
+    except Gone as error:
+        _tell(error)
+    except StorageError as error:
+        # gunicorn prints this one as a line and stops, where it would restart its worker for ever.
+        raise AppImportError(f"struere-local: {error}") from None
 
 
 def _close(worker: Worker) -> None:
@@ -136,26 +154,58 @@ class _Application(BaseApplication):  # type: ignore[misc]
         create_app: Callable[[Any], Flask],
         load_again: Callable[[Any], dict[str, Any]],
     ) -> None:
-        self._settings = settings
+        self.settings = settings
+        self.load_again = load_again
         self._here = here
         self._create_app = create_app
-        self._load_again = load_again
         super().__init__()
 
     def load_config(self) -> None:
-        for name, value in (gunicorn_settings(self._settings) | self._here).items():
+        for name, value in (gunicorn_settings(self.settings) | self._here).items():
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
-        return self._create_app(self._settings)
-
-    def reload(self) -> None:
-        """Load the settings again, in the arbiter; the workers that it starts next have them."""
-        self._settings = self._load_again(self._settings)
-        super().reload()
+        return self._create_app(self.settings)
 
 
 class _Arbiter(Arbiter):  # type: ignore[misc]
+    _preparation: Preparation | None = None
+
+    def handle_hup(self) -> None:
+        """Load the settings again; when what they need is done, new workers have them and the old ones stop."""
+        try:
+            settings = self.app.load_again(self.app.settings)
+        except StorageError as error:
+            _tell(f"{error}; the settings stay as they were.")
+            return
+        self._give_up()
+        self._preparation = Preparation(self, settings)
+
+    def handle_chld(self) -> None:
+        """Reap processes; reload when that of a preparation has ended well."""
+        super().handle_chld()
+        preparation = self._preparation
+        if preparation and preparation.ended:
+            self._preparation = None
+            if failure := preparation.failure():
+                _tell(f"{failure}; the settings stay as they were.")
+                return
+            self.app.settings = preparation.settings
+            _tell("The settings were read again.")
+            super().handle_hup()
+
+    handle_cld = handle_chld  # of the two names of the signal gunicorn takes either
+
+    def stop(self, graceful: bool = True) -> None:
+        """Stop the workers, and what was to be done for others."""
+        self._give_up()
+        super().stop(graceful)
+
+    def _give_up(self) -> None:
+        if self._preparation:
+            self._preparation.stop()
+            self._preparation = None
+
     def spawn_worker(self) -> int:
         """Fork with the signals that stop held back, so that none is lost before the worker handles them."""
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)

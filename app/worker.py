@@ -1,5 +1,6 @@
 """A worker process: gunicorn's threads, and a stop that no client can hold up."""
 
+import selectors
 import signal
 import socket
 from concurrent.futures import Future
@@ -35,9 +36,10 @@ SocketUnreader.max_body_chunk = 64 * 2**10
 # How often a worker looks whether another takes a connection: a millisecond in all, less than a busy one may need.
 PATIENCE = 20
 
-# What a worker that stops does with the connections of requests that are not answered yet, after so many milliseconds:
-# a request that is not whole by then never will be, and an answer that was not taken by then never will be.
-ENDS = ((1_500, socket.SHUT_RD), (2_500, socket.SHUT_RDWR))
+# How long a worker that stops waits for clients, in milliseconds: for the rest of a request, and for the taking of an
+# answer that is being sent. It waits for itself, while an answer is yet to be made, up to gunicorn's graceful_timeout.
+READ_FOR = 1_500
+SEND_FOR = 1_000
 
 
 class Worker(gthread.ThreadWorker):  # type: ignore[misc]
@@ -51,7 +53,8 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         super().__init__(*arguments)
         self.method_queue = _Callbacks()
         self._busy: set[gthread.TConn] = set()
-        self._ends: list[tuple[Deadline, int]] | None = None
+        self._read_until: Deadline | None = None
+        self._send_until: dict[gthread.TConn, Deadline] = {}
 
     def init_signals(self) -> None:
         """Ignore what a terminal sends: the arbiter gets it as well, and tells its workers what to do."""
@@ -109,21 +112,27 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         else:
             super().finish_request(conn, fs)
 
+    def run(self) -> None:
+        """Serve until told to stop, and end when every answer is made: what comes next closes the database."""
+        super().run()
+        self.tpool.shutdown()
+
     def murder_pending(self) -> None:
         """Close connections that never sent anything and, of a worker that stops, whatever would hold it up."""
         if not self.alive:
-            self._ends = self._ends or [(Deadline(after), how) for after, how in ENDS]
+            self._read_until = self._read_until or Deadline(READ_FOR)
             for conn in self.pending_conns:
                 conn.timeout = 0
-            for deadline, how in self._ends:
-                if deadline.passed:
-                    self._shut(how)
+            for conn in list(self._busy):
+                with suppress(OSError, ValueError):  # closed by now
+                    self._hurry(conn, self._read_until)
         super().murder_pending()
 
-    def _shut(self, how: int) -> None:
-        for conn in list(self._busy):
-            with suppress(OSError):  # closed by now
-                conn.sock.shutdown(how)
+    def _hurry(self, conn: gthread.TConn, read_until: Deadline) -> None:
+        if read_until.passed:
+            conn.sock.shutdown(socket.SHUT_RD)
+        if not is_writable(conn.sock) and self._send_until.setdefault(conn, Deadline(SEND_FOR)).passed:
+            conn.sock.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
         """Answer what never reached the application."""
@@ -145,6 +154,13 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
             util.write_nonblock(client, head.encode() + b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
         except OSError:
             self.log.debug("The client left before its error was sent.")
+
+
+def is_writable(connection: socket.socket) -> bool:
+    """Tell whether a connection has room for more; one whose client takes nothing has none while it is answered."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(connection, selectors.EVENT_WRITE)
+        return bool(selector.select(0))
 
 
 class _Callbacks(gthread.PollableMethodQueue):  # type: ignore[misc]

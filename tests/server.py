@@ -1,5 +1,6 @@
 """A server started by the command struere-local, as a process of its own: for the tests that need a real one."""
 
+import functools
 import json
 import os
 import re
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -69,6 +70,11 @@ class Server:
     def told(self, start: str) -> str:
         """Return the rest of the line on standard error that starts so, as soon as it is there."""
         return until(lambda: re.search(f"^{re.escape(start)}(.*)\n", self.errors(), re.MULTILINE))[1]
+
+    def workers(self, count: int, without: Iterable[int] = ()) -> set[int]:
+        """Return the process ids of the workers, when there are as many as there should be and none of some others."""
+        look = functools.partial(children, self.process.pid)
+        return until(lambda: found if len(found := look()) == count and found.isdisjoint(without) else None)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal and return the exit code."""
@@ -135,6 +141,11 @@ def end(process: subprocess.Popen[str]) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             raise
+
+
+def children(pid: int) -> set[int]:
+    """Return the process ids of the children that a process has, as Linux tells them."""
+    return set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
 
 
 def until(look: Callable[[], Found | None]) -> Found:

@@ -29,10 +29,11 @@ ARROWS = {
     "app.linger": {"app.storage"},
     "app.logs": set[str](),
     "app.places": set[str](),
-    "app.serve": {"app.logs", "app.places", "app.storage", "app.worker"},
+    "app.reload": {"app.parts", "app.storage"},
+    "app.serve": {"app.logs", "app.places", "app.reload", "app.storage", "app.worker"},
     "app.worker": {"app.headers", "app.linger", "app.places", "app.storage"},
     "app.cli": {"app.api", "app.config", "app.parts", "app.project", "app.serve", "app.storage"},
-    "app.gunicorn_conf": {"app.config", "app.parts", "app.serve", "app.storage"},
+    "app.gunicorn_conf": {"app.config", "app.parts", "app.reload", "app.serve", "app.storage"},
     "app.__main__": {"app"},
     "app": {"app.api", "app.cli", "app.config", "app.headers", "app.logs", "app.parts", "app.storage"},
 }

@@ -8,16 +8,17 @@ from http.client import HTTPConnection
 
 import pytest
 
-from tests.faults.processes import open_files, workers
+from tests.faults.processes import open_files
 from tests.server import PATIENCE, Server, serve, until
 
 EACH = 20  # connections of a worker
 CPUS = sorted(os.sched_getaffinity(0))
+WORKERS = max(2, len(CPUS))
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with serve("--workers", str(max(2, len(CPUS)))) as server:
+    with serve("--workers", str(WORKERS)) as server:
         yield server
 
 
@@ -46,26 +47,25 @@ def settled(server: Server, pids: Sequence[int]) -> None:
 
 
 def test_connections_are_shared_evenly(server: Server) -> None:
-    pids = workers(server)
+    pids = server.workers(WORKERS)
     settled(server, pids)
     assert min(shares(server, pids)) >= EACH // 2
 
 
 def test_a_worker_after_a_killed_one_takes_its_share(server: Server) -> None:
-    killed, *others = workers(server)
+    killed, *_ = server.workers(WORKERS)
     os.kill(killed, signal.SIGKILL)
-    until(lambda: len(workers(server)) == 1 + len(others) and killed not in workers(server))
-    pids = workers(server)
+    pids = server.workers(WORKERS, without=[killed])
     settled(server, pids)
     assert min(shares(server, pids)) >= EACH // 2
 
 
 @pytest.mark.skipif(len(CPUS) < 2, reason="one CPU is everyone's")
 def test_each_of_as_many_workers_as_cpus_keeps_to_one(server: Server) -> None:
-    assert sorted(cpu for pid in workers(server) for cpu in os.sched_getaffinity(pid)) == CPUS
+    assert sorted(cpu for pid in server.workers(WORKERS) for cpu in os.sched_getaffinity(pid)) == CPUS
 
 
 @pytest.mark.skipif(len(CPUS) < 2, reason="one CPU is everyone's")
 def test_a_single_worker_goes_where_there_is_room() -> None:
     with serve() as server:
-        assert [sorted(os.sched_getaffinity(pid)) for pid in workers(server)] == [CPUS]
+        assert [sorted(os.sched_getaffinity(pid)) for pid in server.workers(1)] == [CPUS]

@@ -20,7 +20,7 @@ import pytest
 import requests
 
 from tests.exact.planted import plant
-from tests.server import COMMAND, CUSTOMERS, PATIENCE, Server, end, environment, run, serve, until
+from tests.server import COMMAND, CUSTOMERS, PATIENCE, Server, children, end, environment, run, serve, until
 
 CHECKOUT = Path(__file__).parents[1]
 GIVEN_KEY = "sk_dev_" + "given" * 8
@@ -321,7 +321,7 @@ def test_sighup_reads_the_settings_file_again(tmp_path: Path) -> None:
         (tmp_path / "instance" / "config.py").write_text("".join(f"{name} = {settings[name]!r}\n" for name in settings))
         server.process.send_signal(signal.SIGHUP)
         until(lambda: server.request("POST", "/v1/data/customer", json={"data": {"name": "Joan"}}).status_code == 400)
-        until(lambda: len(children_of(server)) == 2)
+        server.workers(2)
         assert server.get("/v1/data/customer?limit=100")["data"][5]["data"] == {"name": "Jane"}
         assert "\nThe settings were read again.\n" in server.errors()
         assert server.stop() == 0
@@ -330,17 +330,12 @@ def test_sighup_reads_the_settings_file_again(tmp_path: Path) -> None:
 def test_settings_that_do_not_parse_are_told_at_a_sighup_and_change_nothing(tmp_path: Path) -> None:
     with serve("--project", str(CUSTOMERS), folder=tmp_path) as server:
         (tmp_path / "instance" / "config.py").write_text("THREADS = 'many'\n")
-        old = until(lambda: children_of(server))
+        old = server.workers(1)
         server.process.send_signal(signal.SIGHUP)
         told = server.told("THREADS in ")
         assert told.endswith("it must be a whole number from 1 to 256; the settings stay as they were.")
-        until(lambda: len(children_of(server)) == 1 and children_of(server) != old)
+        assert children(server.process.pid) == old
         server.create({"name": "Jane"})
-
-
-def children_of(server: Server) -> list[str]:
-    pid = server.process.pid
-    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
 
 
 # Malformed HTTP

@@ -52,7 +52,7 @@ STATUSES: dict[type[Exception], int] = {
     OutsideScope: 403,
     NotFound: 404,
 }
-HEADERS: dict[type[Exception], dict[str, str]] = {
+ERROR_HEADERS: dict[type[Exception], dict[str, str]] = {
     Unauthorized: {"WWW-Authenticate": "Bearer"},
 }
 
@@ -84,7 +84,7 @@ def _first(messages: object) -> str:
 
 def _known(error: Exception) -> Response:
     status = next(status for kind, status in STATUSES.items() if isinstance(error, kind))
-    return _error(str(error), status, HEADERS.get(type(error)))
+    return _error(str(error), status, ERROR_HEADERS.get(type(error)))
 
 
 def _rate_limited(error: RateLimited) -> Response:

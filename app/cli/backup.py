@@ -16,6 +16,7 @@ from ..storage.files import refuse_own
 from ..storage.inspection import in_use, inspect
 from ..storage.migrations import MIGRATIONS
 from ..storage.outside import Outside
+from ..storage.read_only import is_writable
 from ..storage.refusals import explained
 from ..storage.restore import restore as put_back
 from .options import refuse_missing, setting_options
@@ -35,6 +36,7 @@ def backup(settings: Settings, force: bool, file: Path) -> None:
     refuse_missing(path)
     database = assemble(settings, Outside()).database
     with explained(path):
+        database.read_only = not is_writable(path)
         inspect(database, len(MIGRATIONS))
     with explained(file):
         _refuse_target(path, file, force)

@@ -125,7 +125,7 @@ def create(
 @json_option
 def list_(settings: Settings, as_json: bool) -> None:
     """List the organization's API keys, without their secrets."""
-    workspace = open_workspace(settings, create=False)
+    workspace = open_workspace(settings, create=False, to_read=True)
     found = workspace.parts.keys.all(workspace.organization_id)
     if as_json:
         times = ("created_at", "last_used_at", "revoked_at")

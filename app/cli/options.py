@@ -14,7 +14,7 @@ from ..config import PREFIX, SETTINGS_BY_NAME, Settings, load
 from ..parts import Parts, assemble
 from ..storage.entity_types import EntityTypes
 from ..storage.errors import Refused
-from ..storage.migrations import prepare
+from ..storage.migrations import open_to_read, prepare
 from ..storage.organizations import ENVIRONMENTS, Environment, ensure_organization, find_organization
 from ..storage.outside import Outside
 from ..storage.refusals import explained
@@ -65,14 +65,14 @@ class Workspace(NamedTuple):
         return Environment(self.organization_id, name)
 
 
-def open_workspace(settings: Settings, create: bool = True) -> Workspace:
-    """Open the database, made if need be and wanted, until the command ends."""
+def open_workspace(settings: Settings, create: bool = True, to_read: bool = False) -> Workspace:
+    """Open the database, made if need be and wanted, until the command ends; one to be read need not be writable."""
     if not create:
         refuse_missing(settings["DATABASE"])
     parts = assemble(settings, Outside())
     click.get_current_context().meta[DATABASE] = settings["DATABASE"]
     click.get_current_context().call_on_close(parts.database.close)
-    prepare(parts.database, functools.partial(click.echo, err=True))
+    (open_to_read if to_read else prepare)(parts.database, functools.partial(click.echo, err=True))
     slug = settings["ORGANIZATION"]
     if not create:
         organization_id = find_organization(parts.database, slug)

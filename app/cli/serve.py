@@ -9,7 +9,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from urllib.parse import urlsplit
 
 import click
 from flask import Flask
@@ -17,9 +16,10 @@ from flask.cli import ScriptInfo
 
 from .. import serve as server
 from ..config import SettingError, Settings, load_again, unknown_variables
-from ..parts import limits_of
+from ..parts import data_limits
 from ..project import read_definitions, read_entities
 from ..storage.entity_types import Definition
+from ..storage.errors import Refused
 from ..storage.transfer import Record
 from .ephemeral import temporary_folder
 from .options import Workspace, open_workspace, setting_options
@@ -53,7 +53,7 @@ def serve(settings: Settings) -> None:
         signal.signal(number, lambda *_: sys.exit(0))
     with _storage(settings):
         definitions = read_definitions(settings["PROJECT"]) if settings["PROJECT"] else []
-        records = list(read_entities(settings["PROJECT"], definitions, limits_of(settings))) if definitions else []
+        records = list(read_entities(settings["PROJECT"], definitions, data_limits(settings))) if definitions else []
         listener = server.listen(settings["HOST"], settings["PORT"])
         url = server.url(listener)
         workspace = open_workspace(settings)
@@ -79,9 +79,10 @@ def _storage(settings: Settings) -> Iterator[None]:
         yield
         return
     with temporary_folder() as folder:
-        settings["DATABASE"] = folder / "struere.db"
+        # As if given by options: no reload finds them changed.
+        settings["DATABASE"], settings.sources["DATABASE"] = folder / "struere.db", "option"
         if settings.sources["DURABILITY"] == "default":
-            settings["DURABILITY"] = "fast"
+            settings["DURABILITY"], settings.sources["DURABILITY"] = "fast", "option"
         yield
 
 
@@ -121,8 +122,6 @@ def _announce(settings: Settings, url: str, keys: dict[str, str], slug: str | No
     print(json.dumps(started), flush=True)
     tell = functools.partial(click.echo, err=True)
     tell(f"struere-local serves {url} from {settings['DATABASE']}; stop it with Ctrl-C.")
-    if server.is_exposed(str(urlsplit(url).hostname)):
-        tell(server.EXPOSED)
     for sentence in unknown_variables():
         tell(sentence)
     if settings["LIMITS"]:
@@ -144,14 +143,14 @@ def _announce(settings: Settings, url: str, keys: dict[str, str], slug: str | No
 
 
 def _load_again(settings: Settings) -> Settings:
-    """Return the settings that hold now, or those from before where one does not parse."""
+    """Return the settings that hold now, and tell which of those that changed wait for a restart; raise Refused."""
     try:
-        settings = load_again(settings)
+        again, fixed = load_again(settings)
     except SettingError as error:
-        click.echo(f"{error}; the settings stay as they were.", err=True)
-    else:
-        click.echo("The settings were read again.", err=True)
-    return settings
+        raise Refused(error) from None
+    if fixed:
+        click.echo(f"To change {', '.join(fixed)} takes a restart; until then what held at the start does.", err=True)
+    return again
 
 
 def _command() -> str:

@@ -25,7 +25,7 @@ def export(settings: Settings, environment: str, slug: str | None, file: str) ->
 
     Each line is one live entity of the environment as the API shows it in JSON, in creation order.
     """
-    workspace = open_workspace(settings, create=False)
+    workspace = open_workspace(settings, create=False, to_read=True)
     transfer = workspace.transfer(environment)
     with workspace.parts.database.snapshot():
         count = transfer.count(slug)

@@ -43,7 +43,10 @@ def apply(settings: Settings, environment: str, folder: Path, remove: bool, forc
 @json_option
 def list_(settings: Settings, environment: str, as_json: bool) -> None:
     """List the entity types of an environment."""
-    found = [entity_type.definition for entity_type in open_workspace(settings, create=False).types(environment).all()]
+    found = [
+        entity_type.definition
+        for entity_type in open_workspace(settings, create=False, to_read=True).types(environment).all()
+    ]
     if as_json:
         click.echo(json.dumps([shown(definition) for definition in found]))
         return

@@ -10,6 +10,7 @@ from .database import Database
 from .errors import Refused
 from .files import remove_sidecars, replacing
 from .inspection import damages
+from .read_only import unchanging
 
 Progress = Callable[[int, int], object]  # told the pages that are done, and all of them
 PAGES = 4096  # copied at a time: 16 MiB
@@ -23,7 +24,7 @@ def back_up(database: Database, target: Path, progress: Progress = lambda done, 
     with replacing(target) as draft:
         with closing(database.connect(database.path)) as source:
             copy(source, draft, progress)
-        with closing(open_unchanging(draft)) as connection:
+        with closing(apsw.Connection(*unchanging(draft))) as connection:
             refuse_damages(connection, database.path)
         remove_sidecars(target)
 
@@ -44,12 +45,6 @@ def copy(source: apsw.Connection, draft: Path, progress: Progress) -> None:
             source.execute("COMMIT")
         except (apsw.CorruptError, apsw.NotADBError) as error:
             raise _damaged(Path(source.filename), str(error)) from error
-
-
-def open_unchanging(path: Path) -> apsw.Connection:
-    """Open a file that nobody writes to, and leave nothing beside it."""
-    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-    return apsw.Connection(f"{path.as_uri()}?immutable=1", flags=flags)
 
 
 def refuse_damages(connection: apsw.Connection, path: Path) -> None:

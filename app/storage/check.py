@@ -13,7 +13,8 @@ from .search_index import table_name
 
 def problems(database: Database) -> Iterator[str]:
     """Yield a sentence for each problem of a database, which is not changed."""
-    with database.transaction() as connection:
+    with database.snapshot() as connection:
+        # FTS5 compares its inverted index with the text that it keeps: https://sqlite.org/vtab.html#the_xintegrity_method
         for (message,) in connection.execute("PRAGMA integrity_check").fetchall():
             if message != "ok":
                 yield f"SQLite finds: {message}"
@@ -36,8 +37,6 @@ def _tables(connection: apsw.Connection, type_ids: set[int]) -> Iterator[str]:
 def _index(connection: apsw.Connection, type_id: int, search_fields: Sequence[str]) -> Iterator[str]:
     table = table_name(type_id)
     try:
-        # FTS5 compares its inverted index with the text that it keeps.
-        connection.execute(f"INSERT INTO {table} ({table}, rank) VALUES ('integrity-check', 1)")
         entries: Iterable[Any] = connection.execute(f"SELECT rowid, text FROM {table}")
         indexed = dict(entries)
     except apsw.Error as error:

@@ -13,7 +13,7 @@ from typing import Any
 
 import apsw
 
-from . import bounds, filters, search_index, writer_queue
+from . import bounds, filters, read_only, search_index, writer_queue
 from .checkpoints import Checkpoints
 from .errors import StorageBroken, StorageBusy, StorageFailed, StorageFull
 
@@ -43,6 +43,7 @@ class Database:
         The durability is full or fast; the VFS is the name of another than SQLite's own.
         """
         self.path = path
+        self.read_only = False  # for reading alone, of what cannot be written
         self.tokenizer = tokenizer
         self._busy_timeout = busy_timeout
         self._durability = durability
@@ -145,7 +146,8 @@ class Database:
 
     def connect(self, path: Path) -> apsw.Connection:
         """Open a file and read nothing of it yet; closing it is left to the caller."""
-        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=self._vfs)
+        name, flags = read_only.address(path) if self.read_only else (str(path), apsw.SQLITE_OPEN_READWRITE)
+        connection = apsw.Connection(name, flags=flags, vfs=self._vfs)
         connection.set_busy_timeout(self._busy_timeout)
         return connection
 

@@ -62,3 +62,7 @@ class StorageBroken(StorageFailed):
 
 class Refused(StorageError):
     """{}"""
+
+
+class Gone(Refused):
+    """{} is no longer there; move it back, or stop the server and restore a backup"""

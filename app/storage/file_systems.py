@@ -3,6 +3,7 @@
 https://sqlite.org/wal.html: all processes that use a database must be on one machine.
 """
 
+import os
 import re
 from pathlib import Path
 
@@ -16,6 +17,19 @@ NETWORK = {
     *("cephfs", "ceph-fuse", "curlftpfs", "gcsfuse", "goofys", "juicefs", "mfs", "rclone", "s3fs", "seaweedfs"),
     *("smbnetfs", "sshfs", "vmhgfs-fuse"),
 }
+
+READ_ONLY_DISK = (
+    "{} lies on a read-only file system; copy it, with the files beside it, to a disk that can be written, "
+    "and name the copy with --database"
+)
+
+
+def is_on_read_only_disk(path: Path) -> bool:
+    """Tell whether nobody can write a file, whatever its rights."""
+    try:
+        return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
 
 
 def refuse_network(path: Path) -> None:

@@ -1,6 +1,7 @@
 """Files put in place whole: written under another name, synced to the disk, renamed."""
 
 import fcntl
+import glob
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -53,10 +54,35 @@ def hand_over(descriptor: int, neighbor: Path) -> None:
         os.fchown(descriptor, found.st_uid, found.st_gid)
 
 
+def has_log(path: Path) -> bool:
+    """Tell whether a write-ahead log with anything in it lies beside a database."""
+    try:
+        return path.with_name(f"{path.name}-wal").stat().st_size > 0
+    except FileNotFoundError:
+        return False
+
+
 def remove_sidecars(path: Path) -> None:
     """Remove what SQLite keeps beside a database."""
     for ending in SIDECARS:
         path.with_name(path.name + ending).unlink(missing_ok=True)
+
+
+def undo_second_name(path: Path) -> None:
+    """Leave a database one name, where a restore that was killed had given it a second to replace it under the first.
+
+    Its log has both names as well, or the second alone.
+    """
+    if not path.exists() or path.stat().st_nlink < 2:
+        return
+    for second in path.parent.glob(f"{glob.escape(path.name)}.replaced-*"):
+        if second.samefile(path):
+            log, second_log = (each.with_name(f"{each.name}-wal") for each in (path, second))
+            if second_log.exists():
+                second_log.replace(log)  # does nothing where they are one file
+                second_log.unlink(missing_ok=True)
+            second.unlink()
+    sync(path.parent)
 
 
 def make_folder(folder: Path) -> None:

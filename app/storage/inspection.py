@@ -1,6 +1,6 @@
 """Whether a file is a database of ours that can be used, found out without a change to it."""
 
-import fcntl
+import errno
 import os
 import struct
 from collections.abc import Iterator
@@ -12,6 +12,9 @@ import apsw
 
 from .database import Database
 from .errors import Refused
+from .file_systems import READ_ONLY_DISK, is_on_read_only_disk
+from .files import has_log
+from .read_only import unwritable
 from .refusals import DAMAGED
 
 APPLICATION_ID = 0x53545245  # "STRE"
@@ -19,8 +22,6 @@ MAGIC = b"SQLite format 3\0"
 # https://sqlite.org/fileformat2.html#the_database_header
 HEADER = struct.Struct(">16sH6xI I20xI4xIII20xI4x")
 ELSE = "name another file with --database"
-# https://sqlite.org/src/file/src/os.h: the bytes that a connection to a file with a write-ahead log has locked
-SHARED_FIRST, SHARED_SIZE = 0x40000002, 510
 
 
 class Header(NamedTuple):
@@ -44,12 +45,11 @@ class Header(NamedTuple):
 
 
 def inspect(database: Database, newest: int) -> None:
-    """Raise Refused where a database cannot be worked with: another file, newer, damaged or read-only."""
+    """Raise Refused where a database cannot be worked with: another file, newer, damaged or not to be written."""
     path = database.path
     header = recognize(path, newest)
-    for place, need, what in ((path, os.R_OK | os.W_OK, "file"), (path.parent, os.W_OK | os.X_OK, "folder")):
-        if not os.access(place, need, effective_ids=True):
-            raise Refused(f"This user may not write the {what} {place}; change its rights, or {ELSE}")
+    if not database.read_only:
+        _refuse_unwritable(path)
     _refuse_damaged(database, header)
 
 
@@ -57,10 +57,10 @@ def recognize(path: Path, newest: int) -> Header:
     """Return the header of a database of ours; raise Refused where it is another file or newer, or shows damage."""
     if not path.is_file():
         raise Refused(f"{path} is no regular file; {ELSE}")
-    with path.open("rb") as file:
-        start = file.read(HEADER.size)
-    if not start:
+    if not path.stat().st_size:
         raise Refused(f"{path} is empty; remove it to begin anew, or restore a backup of it")
+    with _file(path, apsw.SQLITE_OPEN_READONLY) as file:
+        start = file.xRead(HEADER.size, 0)
     if len(start) < HEADER.size or not start.startswith(MAGIC):
         raise Refused(f"{path} is not a SQLite database; {ELSE}")
     header = Header(*HEADER.unpack(start))
@@ -78,16 +78,8 @@ def refuse_newer(version: int, newest: int, path: Path) -> None:
         raise Refused(f"{path} was written by a newer struere-local; upgrade, or {ELSE}")
 
 
-def has_log(path: Path) -> bool:
-    """Tell whether a write-ahead log with anything in it lies beside a database."""
-    try:
-        return path.with_name(f"{path.name}-wal").stat().st_size > 0
-    except FileNotFoundError:
-        return False
-
-
 def in_use(path: Path) -> bool:
-    """Tell whether another process has a database open."""
+    """Tell whether anybody has a database open, this process or another."""
     with _alone(path) as alone:
         return not alone
 
@@ -105,6 +97,14 @@ def damages(connection: apsw.Connection, *names: str) -> Iterator[str]:
                 yield " ".join(str(said).removeprefix("*** in database main ***").split())
 
 
+def _refuse_unwritable(path: Path) -> None:
+    found = unwritable(path)
+    if found and is_on_read_only_disk(path):
+        raise Refused(READ_ONLY_DISK.format(path))
+    if found:
+        raise Refused(f"This user may not write the {found[0]} {found[1]}; change its rights, or {ELSE}")
+
+
 def _refuse_damaged(database: Database, header: Header) -> None:
     """Look at the schema; at every page only where the file is cut short but has a log, as a crash may leave it."""
     path = database.path
@@ -119,9 +119,10 @@ def _refuse_damaged(database: Database, header: Header) -> None:
             # Closing must not move the log into a file that turns out to be damaged.
             connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, int(logged))
             found = next(damages(connection, *([] if is_short else ["sqlite_schema"])), None)
-            found = found or ("its format is read-only" if connection.readonly("main") else None)
+            if connection.readonly("main") and not database.read_only:
+                found = found or "its format is read-only"
     except apsw.Error:
-        if not logged:
+        if not logged and not database.read_only:
             _sweep(path)
         raise
     if found:
@@ -137,14 +138,26 @@ def _sweep(path: Path) -> None:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[bool]:
-    """Tell whether no other process has a database open; if so, none can open it meanwhile."""
-    descriptor = os.open(path, os.O_RDWR)
-    try:
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, SHARED_SIZE, SHARED_FIRST)
-        alone = True
-    except BlockingIOError:
-        alone = False
-    try:
+    """Tell whether nobody has a database open; if so, nobody can open it meanwhile."""
+    with _file(path, apsw.SQLITE_OPEN_READWRITE) as file:
+        try:
+            file.xLock(apsw.SQLITE_LOCK_SHARED)
+            file.xLock(apsw.SQLITE_LOCK_EXCLUSIVE)
+            alone = True
+        except apsw.BusyError:
+            alone = False
         yield alone
+
+
+@contextmanager
+def _file(path: Path, flag: int) -> Iterator[apsw.VFSFile]:
+    """Open a file as SQLite does, which keeps the locks that it has on it: fcntl(2) drops them at any other close."""
+    flags = [apsw.SQLITE_OPEN_MAIN_DB | flag, 0]
+    file = apsw.VFSFile("", str(path), flags)
+    try:
+        if not flags[1] & flag:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        yield file
     finally:
-        os.close(descriptor)
+        file.xUnlock(apsw.SQLITE_LOCK_NONE)
+        file.xClose()

@@ -1,5 +1,6 @@
 """Make or migrate the file of a database: whole or not at all, and never another program's."""
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,15 +10,19 @@ import apsw
 
 from .backup import back_up
 from .database import Database
+from .errors import Gone, Refused
 from .file_systems import refuse_network
-from .files import locked, make_folder, remove_sidecars, replacing
+from .files import locked, make_folder, remove_sidecars, replacing, undo_second_name
 from .inspection import APPLICATION_ID, inspect, refuse_newer
+from .read_only import is_writable
 from .refusals import explained
 
 # The statements of each version; user_version is how many of them a file has seen.
 MIGRATIONS = tuple(re.split("^-- Version .*$", (Path(__file__).parent / "schema.sql").read_text(), flags=re.M)[1:])
 
 Tell = Callable[[str], object]
+
+_prepared_by: dict[Path, int] = {}  # the process that did, which those that it forks know of
 
 
 def prepare(database: Database, tell: Tell = lambda sentence: None) -> None:
@@ -30,15 +35,49 @@ def prepare(database: Database, tell: Tell = lambda sentence: None) -> None:
     with explained(path):
         make_folder(path.parent)
         with locked(path.parent):
+            undo_second_name(path)
             if not path.exists():
                 _create(database)
-            inspect(database, len(MIGRATIONS))
-            try:
-                if database.connection.pragma("user_version") != len(MIGRATIONS):
-                    _migrate(database, tell)
-            except BaseException:
-                database.close()
-                raise
+            _open(database, tell)
+    _prepared_by[path] = os.getpid()
+
+
+def open_to_read(database: Database, tell: Tell = lambda sentence: None) -> None:
+    """Open a file that is to be read alone: as it is where it cannot be written, else as prepare does."""
+    path = database.path
+    with explained(path):
+        database.read_only = not is_writable(path)
+        if not database.read_only:
+            prepare(database, tell)
+            return
+        inspect(database, len(MIGRATIONS))
+        if database.connection.pragma("user_version") != len(MIGRATIONS):
+            raise Refused(f"{path} is of an older version, and cannot be migrated where it cannot be written; copy it")
+
+
+def was_prepared(database: Database) -> bool:
+    """Tell whether the process that this one was forked from has prepared the file, which is then not made anew."""
+    return _prepared_by.get(database.path, os.getpid()) != os.getpid()
+
+
+def reopen(database: Database) -> None:
+    """Open a file that was prepared, and leave it open; raise Gone or, as prepare does, Refused."""
+    path = database.path
+    with explained(path):
+        if not path.exists():
+            raise Gone(path)
+        with locked(path.parent):
+            _open(database, lambda sentence: None)
+
+
+def _open(database: Database, tell: Tell) -> None:
+    inspect(database, len(MIGRATIONS))
+    try:
+        if database.connection.pragma("user_version") != len(MIGRATIONS):
+            _migrate(database, tell)
+    except BaseException:
+        database.close()
+        raise
 
 
 def _create(database: Database) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import apsw
 
 from .errors import Refused, StorageFailed
+from .file_systems import READ_ONLY_DISK, is_on_read_only_disk
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -36,6 +37,8 @@ def sentence(path: Path, error: BaseException) -> str:
     if isinstance(error, apsw.FullError) or number in FULL or no_memory:
         return f"{path} cannot be written, since its disk is full; make room on it"
     if isinstance(error, apsw.ReadOnlyError | apsw.CantOpenError) or number in FORBIDDEN:
+        if is_on_read_only_disk(path):
+            return READ_ONLY_DISK.format(path)
         return f"{path} cannot be used ({said}); give this user the right to write it and its folder"
     if isinstance(error, apsw.CorruptError | apsw.NotADBError):
         return f"{path} {DAMAGED.format(said)}"

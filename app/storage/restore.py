@@ -7,12 +7,13 @@ from pathlib import Path
 
 import apsw
 
-from .backup import Progress, copy, open_unchanging, refuse_damages
+from .backup import Progress, copy, refuse_damages
 from .errors import Refused
 from .file_systems import refuse_network
-from .files import locked, make_folder, remove_sidecars, replacing, sync
-from .inspection import has_log, in_use, recognize
+from .files import has_log, locked, make_folder, remove_sidecars, replacing, sync, undo_second_name
+from .inspection import in_use, recognize
 from .migrations import MIGRATIONS
+from .read_only import unchanging
 from .refusals import explained
 
 
@@ -35,6 +36,7 @@ def restore(file: Path, path: Path, force: bool, progress: Progress = lambda don
         # Servers that start wait for the end.
         with locked(path.parent):
             _refuse_taken(path, force)
+            undo_second_name(path)
             with replacing(path) as draft:
                 _fill(draft, file, progress)
                 return _set_aside(path)
@@ -49,7 +51,7 @@ def _refuse_taken(path: Path, force: bool) -> None:
 
 
 def _fill(draft: Path, file: Path, progress: Progress) -> None:
-    with closing(open_unchanging(file)) as source:
+    with closing(apsw.Connection(*unchanging(file))) as source:
         copy(source, draft, progress)
     with closing(apsw.Connection(str(draft), flags=apsw.SQLITE_OPEN_READWRITE)) as connection:
         refuse_damages(connection, file)

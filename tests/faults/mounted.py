@@ -61,10 +61,11 @@ def full(folder: Path, database: Path) -> None:
 
 
 def read_only(folder: Path, database: Path) -> None:
-    """Mount a disk that nothing can be written to, with the database on it."""
-    existing = database.read_bytes()
+    """Mount a disk that nothing can be written to, with the database on it and what is beside that."""
+    existing = {path: path.read_bytes() for path in folder.iterdir()}
     mount("disk", folder, "tmpfs", "size=1m,mode=700")
-    database.write_bytes(existing)
+    for path, content in existing.items():
+        path.write_bytes(content)
     libc = ctypes.CDLL(None)
     assert libc.mount(None, bytes(folder), None, 0x20 | 1, None) == 0  # MS_REMOUNT, MS_RDONLY
 

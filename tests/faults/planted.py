@@ -1,7 +1,8 @@
 """Bugs to plant in the storage, to show that a harness catches them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import apsw
@@ -10,8 +11,9 @@ import pytest
 from app.storage import database as database_module
 from app.storage import search_index
 from app.storage.database import Database
-from app.storage.errors import StorageFull
 from tests.faults.vfs import File
+
+ROOT = Path(__file__).parents[2]
 
 
 def acknowledge_before_the_commit(patch: pytest.MonkeyPatch) -> None:
@@ -69,20 +71,23 @@ def checkpoint_over_what_is_not_synced(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(File, "xSync", lambda self, flags: None)
 
 
-def swallow_a_full_disk(patch: pytest.MonkeyPatch) -> None:
-    transaction = Database.transaction
+def swallow_a_full_disk(patch: pytest.MonkeyPatch, module: Any = database_module) -> None:
+    transaction = module.Database.transaction
 
     @contextmanager
     def careless(self: Database) -> Iterator[apsw.Connection]:
-        with suppress(StorageFull), transaction(self) as connection:
+        with suppress(module.StorageFull), transaction(self) as connection:
             yield connection
 
-    patch.setattr(Database, "transaction", careless)
+    patch.setattr(module.Database, "transaction", careless)
 
 
-def roll_back_what_is_rolled_back(patch: pytest.MonkeyPatch) -> None:
+def roll_back_what_is_rolled_back(patch: pytest.MonkeyPatch, module: Any = database_module) -> None:
     @contextmanager
     def twice(self: Database) -> Iterator[apsw.Connection]:
+        if self.connection.in_transaction:
+            yield self.connection
+            return
         with self._told():
             self.connection.execute("BEGIN IMMEDIATE")
             try:
@@ -92,4 +97,18 @@ def roll_back_what_is_rolled_back(patch: pytest.MonkeyPatch) -> None:
                 self.connection.execute("ROLLBACK")
                 raise
 
-    patch.setattr(Database, "transaction", twice)
+    patch.setattr(module.Database, "transaction", twice)
+
+
+def in_the_command(plant: Callable[..., None]) -> str:
+    """Return a bug that takes a module as Python, to be planted in a command: there the package has another name."""
+    return f"""
+import sys
+from pytest import MonkeyPatch
+from struere_local.storage import database
+
+sys.path.insert(0, {str(ROOT)!r})
+from tests.faults import planted
+
+planted.{plant.__name__}(MonkeyPatch(), database)
+"""

@@ -3,14 +3,6 @@
 import re
 from pathlib import Path
 
-from tests.server import Server, until
-
-
-def workers(server: Server) -> list[int]:
-    """Return the process ids of the workers, as soon as there is one."""
-    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
-    return [int(pid) for pid in until(lambda: children.read_text().split())]
-
 
 def memory(pid: int) -> int:
     """Return the bytes that a process holds in memory."""

@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 
 import click
 
-from tests.faults.processes import memory, open_files, workers
-from tests.server import COMMAND, CUSTOMERS, PATIENCE, Server, serve, until
+from tests.faults.processes import memory, open_files
+from tests.server import COMMAND, CUSTOMERS, PATIENCE, Server, serve
 
 CLIENTS = 8
 WORKERS = 2
@@ -109,7 +109,7 @@ def watch(server: Server, seconds: float, every: float) -> Iterator[Sample]:
     """Yield a sample now and then, for a number of seconds."""
     start = time.monotonic()
     wal = server.database.with_name(server.database.name + "-wal")
-    pids = until(lambda: found if len(found := workers(server)) == WORKERS else None)
+    pids = server.workers(WORKERS)
     for number in range(1, int(seconds / every) + 1):
         time.sleep(max(0.0, start + number * every - time.monotonic()))
         yield Sample(

@@ -1,22 +1,29 @@
 """A start that ends by itself: how, how soon, and what it changed around it."""
 
 import hashlib
+import json
 import os
 import stat
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
+import apsw
+import pytest
+
 from tests.server import COMMAND, PATIENCE, environment
 
+ROOT = Path(__file__).parents[2]
 STARTS: dict[str, list[str]] = {
     "serve": [str(COMMAND), "serve"],
     "gunicorn wsgi:app": [str(COMMAND.parent / "gunicorn"), "wsgi:app"],
-    "keys list": [str(COMMAND), "keys", "list"],
+    "keys revoke": [str(COMMAND), "keys", "revoke", "key_0"],
 }
 
 
@@ -83,3 +90,32 @@ def bound_by_rights(command: Sequence[str]) -> list[str]:
         return list(command)
     override = "-dac_override,-dac_read_search"
     return ["setpriv", "--inh-caps", override, "--bounding-set", override, *command]
+
+
+NAMESPACE = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
+can_mount = pytest.mark.skipif(
+    subprocess.run([*NAMESPACE, "true"], capture_output=True, check=False).returncode != 0,
+    reason="this system lets this user mount nothing, not even in a namespace of its own",
+)
+
+
+def attempt_mounted(kind: str, command: Sequence[str], path: Path, cwd: Path) -> Ended:
+    """Run a command on a database whose folder is mounted for it; see `tests.faults.mounted`."""
+    mount = [*NAMESPACE, sys.executable, "-m", "tests.faults.mounted", kind, str(path.parent), str(path)]
+    ran = subprocess.run(
+        [*mount, *bound_by_rights(command)],
+        cwd=cwd, env=environment({"PYTHONPATH": str(ROOT)}), capture_output=True, text=True, timeout=PATIENCE,
+        check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    return Ended(*json.loads(ran.stdout))
+
+
+def crash(path: Path, slug: str = "late") -> None:
+    """Store an organization in a database, and leave it as a crash does: in its log, with the log's index."""
+    with closing(apsw.Connection(str(path))) as connection:
+        connection.execute("INSERT INTO organization (slug, created_at) VALUES (?, 0)", (slug,))
+        files = [path.with_name(path.name + ending) for ending in ("", "-wal", "-shm")]
+        left = [(file, file.read_bytes()) for file in files]
+    for file, content in left:
+        file.write_bytes(content)

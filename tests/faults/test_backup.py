@@ -1,6 +1,5 @@
 """Backups beside writers, and backups and restores that are killed."""
 
-import json
 import os
 import pty
 import random
@@ -9,11 +8,8 @@ import shutil
 import signal
 import stat
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +24,16 @@ from app.storage.database import Database
 from app.storage.documents import Document
 from app.storage.entity_types import Definition, EntityTypes
 from app.storage.errors import StorageFailed
-from app.storage.inspection import has_log
+from app.storage.files import has_log
 from app.storage.migrations import prepare
 from app.storage.organizations import Environment, ensure_organization
 from app.storage.outside import Outside
 from app.storage.transfer import Record, Transfer
 from tests.exact.planted import plant
 from tests.faults.starts import contents, timed
+from tests.faults.writers import Writer, writing
 from tests.profiles import rounds
-from tests.server import COMMAND, CUSTOMERS, PATIENCE, Server, environment, run, serve, until
+from tests.server import COMMAND, CUSTOMERS, PATIENCE, environment, run, serve, until
 
 WRITERS = 4
 SECONDS_A_GIGABYTE = 5
@@ -44,60 +41,18 @@ LINES = 3000  # of an import that is killed
 OPTIONS = ("--workers", "2", "--limits", "off", "--project", str(CUSTOMERS))
 
 
-class Writer(threading.Thread):
-    """A client that creates entities and counts each up a few times, and remembers what was acknowledged."""
-
-    def __init__(self, server: Server, stop: threading.Event) -> None:
-        super().__init__()
-        self._server = server
-        self._stop_event = stop
-        self.acknowledged: dict[str, int] = {}  # the last count by id; a reader copies it
-
-    def run(self) -> None:
-        with closing(HTTPConnection(*self._server.address, timeout=PATIENCE)) as connection:
-            while not self._stop_event.is_set():
-                entity_id = self._send(connection, "POST", "/v1/data/customer", 0)["id"]
-                self.acknowledged[entity_id] = 0
-                for count in range(1, 4):
-                    self._send(connection, "PATCH", f"/v1/data/customer/{entity_id}", count)
-                    self.acknowledged[entity_id] = count
-
-    def _send(self, connection: HTTPConnection, method: str, path: str, count: int) -> Any:
-        headers = {"Authorization": f"Bearer {self._server.key}"}
-        connection.request(method, path, json.dumps({"data": {"name": "counted", "count": count}}), headers)
-        response = connection.getresponse()
-        answer = json.loads(response.read())
-        assert response.status in (200, 201), answer
-        return answer
-
-
-@contextmanager
-def writing(server: Server) -> Iterator[list[Writer]]:
-    stop = threading.Event()
-    writers = [Writer(server, stop) for _ in range(WRITERS)]
-    for writer in writers:
-        writer.start()
-    try:
-        until(lambda: all(len(writer.acknowledged) > 5 for writer in writers))
-        yield writers
-    finally:
-        stop.set()
-        for writer in writers:
-            writer.join()
-
-
 def backed_up(database: Path, file: Path) -> None:
     ended = run("backup", "--database", str(database), str(file), folder=file.parent)
     assert ended.returncode == 0, ended.stderr
 
 
-def counts(path: Path) -> dict[str, int]:
-    """Return the counts of a sound database by id."""
+def counts(path: Path, field: str = "count") -> dict[str, int]:
+    """Return by id what is counted in a field of the entities of a sound database, or -1 where nothing is."""
     database = assemble(load({"DATABASE": path}), Outside()).database
     try:
         assert list(problems(database)) == []
-        rows: Any = database.connection.execute("SELECT id, json_extract(data, '$.count') FROM entity")
-        return {entity_id: count for entity_id, count in rows if count is not None}
+        rows: Any = database.connection.execute("SELECT id, json_extract(data, ?) FROM entity", (f"$.{field}",))
+        return {entity_id: -1 if count is None else count for entity_id, count in rows}
     finally:
         database.close()
 
@@ -107,17 +62,22 @@ BackUp = Callable[[Database, Path], object]
 
 def back_up_beside_writers(folder: Path, back_up: BackUp) -> None:
     """Hold backups to having everything that was acknowledged before they began."""
-    with serve(*OPTIONS) as server, writing(server) as writers:
+    with serve(*OPTIONS) as server:
+        shared = server.create({"name": "shared"})["id"]
+        writers = [Writer(str(number), server.address, str(server.key), shared) for number in range(WRITERS)]
         database = assemble(load({"DATABASE": server.database}), Outside()).database
-        for number in range(rounds(15, 200)):
-            file = folder / f"backup-{number}"
-            before = {id_: count for writer in writers for id_, count in writer.acknowledged.copy().items()}
-            back_up(database, file)
-            assert stat.S_IMODE(file.stat().st_mode) == 0o600
-            stored = counts(file)
-            assert {id_: count for id_, count in before.items() if stored.get(id_, -1) < count} == {}
-            assert list(folder.iterdir()) == [file]
-            file.unlink()
+        with writing(writers):
+            until(lambda: all(len(writer.created) > 5 for writer in writers))
+            for number in range(rounds(15, 200)):
+                file = folder / f"backup-{number}"
+                before = {id_: count for writer in writers for id_, count in writer.visits().items()}
+                back_up(database, file)
+                assert stat.S_IMODE(file.stat().st_mode) == 0o600
+                stored = counts(file, "visits")
+                assert {id_: count for id_, count in before.items() if id_ not in stored or stored[id_] < count} == {}
+                assert list(folder.iterdir()) == [file]
+                file.unlink()
+        assert [failure for writer in writers for failure in writer.failures] == []
 
 
 def by_command_and_by_function(database: Database, file: Path) -> None:

@@ -1,11 +1,9 @@
 """A start that cannot be: not 0 within two seconds, one line with the file and a remedy, nothing changed or left."""
 
-import json
 import os
 import re
 import shutil
 import socket
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -19,9 +17,8 @@ from app.storage.database import Database
 from app.storage.errors import Refused
 from app.storage.migrations import MIGRATIONS, prepare
 from tests.exact.planted import plant
-from tests.faults.starts import STARTS, Ended, attempt, bound_by_rights, contents
+from tests.faults.starts import STARTS, Ended, attempt, attempt_mounted, bound_by_rights, can_mount, contents, crash
 from tests.profiles import rounds
-from tests.server import PATIENCE, environment
 
 ROOT = Path(__file__).parents[2]
 SOON = 2.0  # seconds
@@ -67,13 +64,8 @@ def cut_short(path: Path, by: int = 4096) -> None:
 
 def cut_short_beside_a_log(path: Path) -> None:
     """As cut_short, after a crash: the log has less than what is missing."""
-    names = ("struere.db-wal", "struere.db-shm")
-    with closing(apsw.Connection(str(path))) as connection:
-        connection.execute("INSERT INTO organization (slug, created_at) VALUES ('late', 0)")
-        left = {name: path.with_name(name).read_bytes() for name in names}
+    crash(path)
     cut_short(path, 3 * 4096)
-    for name in names:
-        path.with_name(name).write_bytes(left[name])
 
 
 def of_another_program(path: Path) -> None:
@@ -184,23 +176,6 @@ def test_a_bad_start_is_refused_with_a_bad_setting(start: str, path: Path, check
 
 # File systems that are mounted for the start
 
-NAMESPACE = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
-can_mount = pytest.mark.skipif(
-    subprocess.run([*NAMESPACE, "true"], capture_output=True, check=False).returncode != 0,
-    reason="this system lets this user mount nothing, not even in a namespace of its own",
-)
-
-
-def start_mounted(kind: str, start: str, path: Path, checkout: Path) -> Ended:
-    command = [*NAMESPACE, sys.executable, "-m", "tests.faults.mounted", kind, str(path.parent), str(path)]
-    variables = environment({"PYTHONPATH": str(ROOT)})
-    ran = subprocess.run(
-        [*command, *bound_by_rights(STARTS[start])],
-        cwd=checkout, env=variables, capture_output=True, text=True, timeout=PATIENCE, check=False,
-    )  # fmt: skip
-    assert ran.returncode == 0, ran.stderr
-    return Ended(*json.loads(ran.stdout))
-
 
 @can_mount
 @pytest.mark.skipif(not os.access("/dev/fuse", os.R_OK | os.W_OK), reason="this system has no FUSE for this user")
@@ -208,13 +183,14 @@ def start_mounted(kind: str, start: str, path: Path, checkout: Path) -> Ended:
 def test_a_bad_start_is_refused_on_a_network_file_system(start: str, path: Path, checkout: Path) -> None:
     path.unlink()
     remedy = r"network file system \(fuse.sshfs\).*name a file on a local disk with --database"
-    assert_refused(lambda: start_mounted("network", start, path, checkout), path, remedy)
+    assert_refused(lambda: attempt_mounted("network", STARTS[start], path, checkout), path, remedy)
 
 
 @can_mount
 @pytest.mark.parametrize("start", STARTS)
 def test_a_bad_start_is_refused_on_a_read_only_file_system(start: str, path: Path, checkout: Path) -> None:
-    assert_refused(lambda: start_mounted("read-only", start, path, checkout), path, RIGHTS)
+    remedy = "read-only file system; copy it, with the files beside it, to a disk that can be written"
+    assert_refused(lambda: attempt_mounted("read-only", STARTS[start], path, checkout), path, remedy)
 
 
 @can_mount
@@ -223,7 +199,9 @@ def test_a_bad_start_is_refused_on_a_read_only_file_system(start: str, path: Pat
 def test_a_bad_start_is_refused_on_a_full_disk(start: str, existing: bool, path: Path, checkout: Path) -> None:
     if not existing:
         path.unlink()
-    assert_refused(lambda: start_mounted("full", start, path, checkout), path, "its disk is full; make room on it")
+    assert_refused(
+        lambda: attempt_mounted("full", STARTS[start], path, checkout), path, "its disk is full; make room on it"
+    )
 
 
 # What no start may overlook
@@ -267,6 +245,6 @@ def test_a_planted_bug_is_caught(bug: str, path: Path, tmp_path: Path) -> None:
 def test_a_start_that_takes_too_long_is_caught(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     of_another_program(path)
     monkeypatch.setattr(sys.modules[__name__], "SOON", 0.01)
-    start, variables = STARTS["keys list"], {"STRUERE_DATABASE": str(path)}
+    start, variables = STARTS["keys revoke"], {"STRUERE_DATABASE": str(path)}
     with pytest.raises(AssertionError, match=r"\[0\."):
         assert_refused(lambda: attempt(start, variables, tmp_path, path.parent), path, ANOTHER)

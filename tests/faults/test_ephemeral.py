@@ -49,16 +49,15 @@ def test_workers_that_outlive_their_arbiter_keep_the_folder_until_they_end(
     tmp_path: Path, variables: dict[str, str]
 ) -> None:
     with serve(variables=variables) as server:
-        pid = server.process.pid
-        (worker,) = until(lambda: Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
-        os.kill(int(worker), signal.SIGSTOP)
+        (worker,) = server.workers(1)
+        os.kill(worker, signal.SIGSTOP)
         try:
-            os.kill(pid, signal.SIGKILL)
+            server.process.kill()
             server.process.wait()
             with serve(variables=variables):
                 assert server.database.exists()
         finally:
-            os.kill(int(worker), signal.SIGCONT)
+            os.kill(worker, signal.SIGCONT)
         until(lambda: not Path(f"/proc/{worker}").exists())
         with serve(variables=variables):
             assert not server.database.exists()

@@ -1,12 +1,13 @@
 """A server on a disk of two megabytes: full, it says so and reads on; with room again, it writes as before."""
 
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.exact.planted import plant
+from tests.faults import planted
 from tests.server import COMMAND, CUSTOMERS, Server, run, serve
 
 MOST = 1_000  # of the larger ones have room in two megabytes
@@ -83,37 +84,7 @@ def test_a_full_disk_stops_writes_alone_and_room_lets_them_go_on(disk: Path, tmp
     fill_and_make_room(disk, tmp_path)
 
 
-SWALLOW = """
-from contextlib import suppress
-from struere_local.storage.errors import StorageFull
-transaction = Database.transaction
-
-@contextmanager
-def careless(self):
-    with suppress(StorageFull), transaction(self) as connection:
-        yield connection
-
-Database.transaction = careless
-"""
-ROLL_BACK_TWICE = """
-@contextmanager
-def twice(self, begin):
-    if self.connection.in_transaction:
-        yield self.connection
-        return
-    begin(self.connection)
-    try:
-        yield self.connection
-        self.connection.execute("COMMIT")
-    except BaseException:
-        self.connection.execute("ROLLBACK")
-        raise
-
-Database._transaction = twice
-"""
-
-
-@pytest.mark.parametrize("bug", [SWALLOW, ROLL_BACK_TWICE], ids=["swallowing the error", "a second rollback"])
-def test_a_planted_bug_is_caught(disk: Path, tmp_path: Path, bug: str) -> None:
+@pytest.mark.parametrize("bug", [planted.swallow_a_full_disk, planted.roll_back_what_is_rolled_back])
+def test_a_planted_bug_is_caught(disk: Path, tmp_path: Path, bug: Callable[..., None]) -> None:
     with pytest.raises(AssertionError):
-        fill_and_make_room(disk, tmp_path, plant(tmp_path, bug))
+        fill_and_make_room(disk, tmp_path, plant(tmp_path, planted.in_the_command(bug)))

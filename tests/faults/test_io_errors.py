@@ -18,7 +18,7 @@ from app.storage.errors import Refused, StorageBroken, StorageBusy, StorageFaile
 from app.storage.migrations import prepare
 from tests.faults import planted
 from tests.faults.system_calls import Fault, Faults, faulty
-from tests.faults.workload import Writer, connect
+from tests.faults.workload import Workload, connect
 from tests.profiles import rounds
 
 WRITES = 8  # with a disk that fails
@@ -54,12 +54,12 @@ class Prepared(NamedTuple):
     """A database with some entities, to copy, and the writer who knows of them."""
 
     path: Path
-    writer: Writer
+    writer: Workload
 
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
-    path, writer = tmp_path_factory.mktemp("prepared") / "struere.db", Writer(random.Random(1))
+    path, writer = tmp_path_factory.mktemp("prepared") / "struere.db", Workload(random.Random(1))
     with closing(connect(path)) as database:
         writer.set_up(database)
         for _ in range(5):

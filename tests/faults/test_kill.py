@@ -89,7 +89,7 @@ def kill_workers(folder: Path, seed: int, kills: int) -> list[float]:
         for kill in range(kills):
             writers += new_writers(server, kill)
             with writing(writers[-CLIENTS:]):
-                worker = chance.choice(until(lambda: workers_of(server, 4)))
+                worker = chance.choice(sorted(server.workers(4)))
                 write_until_killed(writers[-CLIENTS:], chance, worker, killpg=False)
                 begun = time.monotonic()
                 server.get("/v1/data/customer?limit=1", KEY)
@@ -98,13 +98,6 @@ def kill_workers(folder: Path, seed: int, kills: int) -> list[float]:
             assert_kept(server.database, writers, seed)
         assert server.stop() == 0
         return took
-
-
-def workers_of(server: Server, count: int) -> list[int]:
-    """Return the processes of the workers, when there are as many as there should be."""
-    pid = server.process.pid
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(child) for child in children] if len(children) == count else []
 
 
 def until_all_write_on(writers: list[Writer]) -> None:

@@ -16,7 +16,7 @@ from app.storage.errors import StorageBroken
 from app.storage.migrations import prepare
 from tests.faults import planted
 from tests.faults.vfs import Disk, Record, mounted
-from tests.faults.workload import Writer, connect, found
+from tests.faults.workload import Workload, connect, found
 from tests.profiles import rounds
 
 OPERATIONS = (200, 800, 3_000)  # most before a cut; the first hundred or so make the file and its tables
@@ -37,7 +37,7 @@ class Cut:
         failing_syncs: float = 0,
     ) -> None:
         self._dice = random.Random(seed)
-        self._writer = Writer(self._dice)
+        self._writer = Workload(self._dice)
         self._durability = durability
         self._connections = connections
         self._failing_syncs = failing_syncs

@@ -19,7 +19,7 @@ from app.storage.organizations import Environment, ensure_organization
 from app.storage.outside import Outside
 from app.storage.transfer import Record, Transfer
 from tests.exact.planted import plant
-from tests.faults.processes import forget_peak, memory, peak, workers
+from tests.faults.processes import forget_peak, memory, peak
 from tests.server import COMMAND, CUSTOMERS, PATIENCE, Server, serve
 
 MEGABYTE = 10**6
@@ -87,7 +87,7 @@ def answer(server: Server, send: Send, key: str | None) -> tuple[int, bytes]:
 def refuse_a_large_body(server: Server, send: Send, key: str | None) -> tuple[int, bytes]:
     """Hold the answer to arriving, and the worker to 10 MB of memory more."""
     server.create({})  # what every worker loads once
-    (worker,) = workers(server)
+    (worker,) = server.workers(1)
     before = memory(worker)
     forget_peak(worker)
     refused = answer(server, send, key)
@@ -192,7 +192,7 @@ def octets(page: dict[str, Any]) -> int:
 def walk(server: Server, route: str) -> list[dict[str, Any]]:
     """Return every page, each of which takes a bounded piece of memory."""
     pages: list[dict[str, Any]] = []
-    (worker,) = workers(server)
+    (worker,) = server.workers(1)
     while not pages or pages[-1]["hasMore"]:
         before = memory(worker)
         forget_peak(worker)
@@ -216,7 +216,7 @@ def test_a_page_ends_where_its_data_would_be_more_than_8_mebibytes(large: Server
 
 
 def test_a_search_leaves_out_the_last_of_what_it_found(large: Server) -> None:
-    (worker,) = workers(large)
+    (worker,) = large.workers(1)
     before = memory(worker)
     forget_peak(worker)
     found = large.request("POST", f"{PATH}/search", json={"query": "jane", "limit": 100}).json()

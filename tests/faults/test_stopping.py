@@ -7,21 +7,24 @@ refused is a failure, too, unless the server is stopping. A killed worker held a
 """
 
 import os
+import select
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 
 import pytest
 
 from app.serve import STOP
 from tests.exact.planted import plant
+from tests.faults.held import held
 from tests.faults.keep_alive import CLIENTS, Client, requesting
 from tests.profiles import rounds
-from tests.server import COMMAND, CUSTOMERS, PATIENCE, Server, environment, run, serve, until
+from tests.server import COMMAND, CUSTOMERS, PATIENCE, Server, children, environment, run, serve, until
 
 OPTIONS = ("--workers", "2", "--limits", "off", "--project", str(CUSTOMERS))
 
@@ -34,28 +37,20 @@ def wait_for_answers(clients: Sequence[Client], count: int = 30) -> None:
     until(lambda: all(client.answered >= old + count for client, old in zip(clients, before, strict=True)))
 
 
-def workers_of(server: Server) -> set[int]:
-    return processes_of(server.process.pid)
-
-
-def processes_of(arbiter: int) -> set[int]:
-    return set(map(int, Path(f"/proc/{arbiter}/task/{arbiter}/children").read_text().split()))
-
-
 def hang_up(server: Server) -> None:
     """Reload, and wait until all workers are new ones."""
-    old = until(lambda: workers_of(server))
+    old = server.workers(2)
     server.process.send_signal(signal.SIGHUP)
-    until(lambda: len(workers_of(server)) == 2 and not workers_of(server) & old)
+    server.workers(2, without=old)
 
 
 def end_worker(number: signal.Signals) -> Act:
     """Return what sends a signal to one worker, and waits until there is another in its place."""
 
     def act(server: Server) -> None:
-        old = until(lambda: workers_of(server))
+        old = server.workers(2)
         os.kill(min(old), number)
-        until(lambda: len(workers_of(server)) == 2 and min(old) not in workers_of(server))
+        server.workers(2, without=[min(old)])
 
     return act
 
@@ -129,9 +124,12 @@ def test_a_request_that_broke_would_be_found_in_the_log() -> None:
 
 
 @contextmanager
-def gunicorn(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], tuple[str, int], str]]:
+def gunicorn(
+    folder: Path, *options: str, **variables: str
+) -> Iterator[tuple[subprocess.Popen[bytes], tuple[str, int], str]]:
     """Run gunicorn as the README does; give the process, the address and a key."""
-    settings = {"STRUERE_WORKERS": "2", "STRUERE_LIMITS": "off", "STRUERE_DATABASE": str(folder / "struere.db")}
+    database = str(folder / "struere.db")
+    settings = {"STRUERE_WORKERS": "2", "STRUERE_LIMITS": "off", "STRUERE_DATABASE": database, **variables}
     run("types", "apply", str(CUSTOMERS), folder=folder, variables=settings)
     key = run("keys", "create", "--name", "load", folder=folder, variables=settings).stdout.strip()
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -157,18 +155,69 @@ def test_no_request_fails_while_gunicorn_is(tmp_path: Path, options: tuple[str, 
     with gunicorn(tmp_path, *options) as (process, address, key):
         with requesting(address, key) as clients:
             wait_for_answers(clients, 1)
-            first = processes_of(process.pid)
+            first = children(process.pid)
             for _ in range(rounds(1, 20)):
                 if not options:
                     process.send_signal(signal.SIGHUP)
                 wait_for_answers(clients, 60)
-            until(lambda: not processes_of(process.pid) & first)
+            until(lambda: not children(process.pid) & first)
         assert_none_failed(clients)
+
+
+# Writes that wait for their turn
+
+LONG = 3.5  # seconds; an answer that no client takes is given up before
+
+
+@contextmanager
+def waiting_write(address: tuple[str, int], key: str) -> Iterator[socket.socket]:
+    """Send a create, all but its last byte until the server says that it is at work on it, and leave it there."""
+    head = f"POST /v1/data/customer {AUTHORIZED.format(key=key)}Content-Length: 12\r\nExpect: 100-continue\r\n\r\n"
+    with socket.create_connection(address, PATIENCE) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(len(CONTINUE)) == CONTINUE
+        connection.sendall(b'{"data": {}}')
+        yield connection
+
+
+def ask_for_health(process: subprocess.Popen[bytes], address: tuple[str, int]) -> None:
+    with closing(HTTPConnection(*address, timeout=PATIENCE)) as connection:
+        connection.request("GET", "/health")
+        assert connection.getresponse().status == 200
+
+
+INTERRUPTIONS: dict[str, Callable[[subprocess.Popen[bytes], tuple[str, int]], object]] = {
+    "stopping": lambda process, address: process.send_signal(signal.SIGTERM),
+    "reloading": lambda process, address: process.send_signal(signal.SIGHUP),
+    "recycling": ask_for_health,  # one of two requests that a worker takes, whichever it counts first
+}
+
+
+def interrupt(folder: Path, interruption: str, *options: str) -> int:
+    """Interrupt a server while a write waits for another program; return the status of its answer, or 0 for none."""
+    with (
+        gunicorn(folder, "--workers", "1", "--max-requests", "2", *options) as (process, address, key),
+        held(folder / "struere.db") as release,
+        waiting_write(address, key) as connection,
+    ):
+        INTERRUPTIONS[interruption](process, address)
+        if select.select([connection], [], [], LONG)[0]:  # cut off
+            return 0
+        release()
+        with HTTPResponse(connection) as response:
+            response.begin()
+            return response.status
+
+
+@pytest.mark.parametrize("interruption", INTERRUPTIONS)
+def test_a_write_that_waits_for_seconds_is_answered_by_a_server_that_is(tmp_path: Path, interruption: str) -> None:
+    assert interrupt(tmp_path, interruption) == 201
 
 
 # Clients that would hold up a stop
 
 AUTHORIZED = "HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n"
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 SLOW = {
     "says nothing": "",
     "stops in a header": "POST /v1/data/cus",
@@ -205,6 +254,19 @@ def test_a_stop_takes_seconds_whatever_clients_do(tmp_path: Path) -> None:
 
 
 # Planted
+
+CUTS_OFF_WHAT_IT_COMPUTES = """
+from struere_local import worker
+from struere_local.gunicorn_conf import *
+
+worker.is_writable = lambda connection: False
+"""
+
+
+def test_a_planted_worker_that_cuts_off_a_write_that_waits_is_caught(tmp_path: Path) -> None:
+    (tmp_path / "planted.py").write_text(CUTS_OFF_WHAT_IT_COMPUTES)
+    assert interrupt(tmp_path, "stopping", "--config", "planted.py") == 0
+
 
 DIES_AT_ONCE = """
 import os

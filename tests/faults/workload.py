@@ -64,7 +64,7 @@ class Ledger:
         return len(self.states) - 1 - max(n for n, state in enumerate(self.states) if state == found)
 
 
-class Writer:
+class Workload:
     """Writes to one entity type as the dice say, and tells the ledger."""
 
     def __init__(self, dice: random.Random) -> None:

@@ -39,6 +39,11 @@ class Writer:
                 except (OSError, HTTPException):
                     stop.wait(0.01)  # the server is dead, or will be back
 
+    def visits(self) -> dict[str, int]:
+        """Return, also while it writes, by id the last number of visits that was acknowledged; -1 where none was."""
+        values = {each: self.may_be.get(each, {}).get("visits", {None}).copy() for each in self.created.copy()}
+        return {each: -1 if None in numbers else min(numbers) for each, numbers in values.items()}
+
     def _write(self, connection: HTTPConnection) -> None:
         """Create an entity, patch it twice, and patch the shared one."""
         number = next(self._numbers)
