@@ -35,7 +35,7 @@ def list_entities(slug: str) -> Response:
 @blueprint.get("/<slug>/<entity_id:entity_id>")
 def get_entity(slug: str, entity_id: str) -> Response:
     """Get one entity."""
-    return respond_text(_entities(slug).get(entity_id).json)
+    return respond_text([_entities(slug).get(entity_id).json])
 
 
 @blueprint.post("/<slug>")
@@ -43,7 +43,7 @@ def create_entity(slug: str) -> Response:
     """Create an entity."""
     entities = _entities(slug)
     entity = entities.create(**load_body(CREATE_BODY))
-    return respond_text(entity.json, 201, {"Location": f"/v1/data/{slug}/{entity.id}"})
+    return respond_text([entity.json], 201, {"Location": f"/v1/data/{slug}/{entity.id}"})
 
 
 @blueprint.post("/<slug>/query")
@@ -64,7 +64,7 @@ def search_entities(slug: str) -> Response:
 def update_entity(slug: str, entity_id: str) -> Response:
     """Merge fields into an entity's data, and set its status if one is given."""
     entities = _entities(slug)
-    return respond_text(entities.update(entity_id, **load_body(UPDATE_BODY)).json)
+    return respond_text([entities.update(entity_id, **load_body(UPDATE_BODY)).json])
 
 
 @blueprint.delete("/<slug>/<entity_id:entity_id>")
@@ -81,7 +81,6 @@ def _entities(slug: str) -> EntityRepository:
 
 
 def _respond(page: Page) -> Response:
-    return respond_text(
-        b'{"data":[%b],"cursor":%b,"hasMore":%b}'
-        % (b",".join(page.entities), orjson.dumps(page.cursor), orjson.dumps(page.has_more))
-    )
+    data = [part for entity in page.entities for part in (b",", entity)][1:]
+    rest = orjson.dumps({"cursor": page.cursor, "hasMore": page.has_more})
+    return respond_text([b'{"data":[', *data, b"],", rest[1:]])

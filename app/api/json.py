@@ -1,6 +1,7 @@
 """JSON of the wire: one strict parser and one encoder."""
 
 import re
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -42,12 +43,12 @@ def parse(text: bytes) -> Any:
 
 def respond(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Return a response of a value as JSON."""
-    return respond_text(orjson.dumps(body), status, headers)
+    return respond_text([orjson.dumps(body)], status, headers)
 
 
-def respond_text(text: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """Return a response of a JSON text."""
-    return Response(text + b"\n", status, headers, content_type="application/json")
+def respond_text(parts: Sequence[bytes], status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Return a response of the JSON text that parts make."""
+    return Response(b"".join((*parts, b"\n")), status, headers, content_type="application/json")
 
 
 def _is_deeper(text: bytes, levels: int) -> bool:

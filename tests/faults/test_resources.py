@@ -227,8 +227,8 @@ def test_a_search_leaves_out_the_last_of_what_it_found(large: Server) -> None:
 
 READ_ALL_ROWS = """
 from struere_local.storage.repository import EntityRepository
-page = EntityRepository._page
-EntityRepository._page = lambda self, rows, limit: page(self, list(rows), limit)
+bounded = EntityRepository._bounded
+EntityRepository._bounded = lambda self, rows, limit: bounded(self, list(rows), limit)
 """
 
 

@@ -148,8 +148,8 @@ LEAKS = {
     "logs headers": """
 import sys
 from struere_local.api import auth
-authenticate = auth.authenticate
-auth.authenticate = lambda: (print(auth.request.headers, file=sys.stderr, flush=True), authenticate())[1]
+caller = auth._caller
+auth._caller = lambda keys, header: (print(header, file=sys.stderr, flush=True), caller(keys, header))[1]
 """,
     "stores keys": """
 from struere_local.storage import api_keys
