@@ -72,7 +72,7 @@ def test_the_environment_is_the_stored_one_not_the_prefixs(
 def test_only_the_hash_of_a_key_is_in_the_files(
     database: Database, keys: ApiKeys, environment: Environment, path: Path
 ) -> None:
-    _, plain = keys.create(environment, "shop")
+    _, plain = keys.create(environment, "Shop")  # what follows the prefix in the file begins with no character of a key
     keys.authenticate(plain)
     in_log = b"".join(file.read_bytes() for file in path.parent.iterdir())
     database.close()
