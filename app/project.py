@@ -13,10 +13,12 @@ from .api.records import read_records
 from .storage.documents import Limits, encode
 from .storage.entity_types import Definition
 from .storage.errors import Refused
+from .storage.field_indexes import MOST
+from .storage.filters import OWN_COLUMNS
 from .storage.transfer import Record
 
 SLUG = re.compile("[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-KEYS = ("name", "slug", "schema", "searchFields")
+KEYS = ("name", "slug", "schema", "searchFields", "indexes")
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]
@@ -83,7 +85,28 @@ def _definition(path: Path) -> Definition:
         raise Refused(f"{path}: schema must be an object, JSON Schema or {{field: type}}")
     if not isinstance(search_fields, list) or not all(map(_is_path, search_fields)):
         raise Refused(f"{path}: searchFields must be a list of field names, with dots between those of nested objects")
-    return Definition(slug, name, schema, tuple(search_fields))
+    return Definition(slug, name, schema, tuple(search_fields), _indexes(path, value.get("indexes")))
+
+
+def _indexes(path: Path, names: Any) -> frozenset[str]:
+    """Return the fields that are to be indexed, by their names from data inwards; raise Refused."""
+    names = [] if names is None else names
+    if not isinstance(names, list) or not all(map(_is_path, names)):
+        raise Refused(f"{path}: indexes must be a list of field names, with dots between those of nested objects")
+    fields = [name.removeprefix("data.") for name in names]
+    for name, field in zip(names, fields, strict=True):
+        if any(part.startswith("$") for part in name.split(".")):
+            raise Refused(f"{path}: indexes has {name}, but no field name starts with $")
+        if name in OWN_COLUMNS:
+            raise Refused(
+                f"{path}: indexes has {name}, which in filters may mean the entity's own {name}; "
+                f"write data.{name} to index the field of data"
+            )
+        if fields.count(field) > 1:
+            raise Refused(f"{path}: indexes has {name} twice")
+    if len(fields) > MOST:
+        raise Refused(f"{path}: indexes must not have more than {MOST} fields, since each costs every write")
+    return frozenset(fields)
 
 
 def _is_path(field: Any) -> bool:

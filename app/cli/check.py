@@ -12,7 +12,7 @@ from .options import open_workspace, setting_options
 def check(settings: Settings) -> None:
     """Check that the database is sound.
 
-    Beyond SQLite's own checks, every search index must equal the entities that it is of. Writes go on meanwhile.
+    Beyond SQLite's own checks, every index must equal the entities that it is of. Writes go on meanwhile.
     """
     found = list(problems(open_workspace(settings, create=False, to_read=True).parts.database))
     for problem in found:

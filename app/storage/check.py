@@ -7,6 +7,7 @@ import apsw
 
 from .database import Database
 from .documents import decode
+from .field_indexes import LAST, FieldIndex, entries_sql, of_type
 from .search import index_text
 from .search_index import table_name
 
@@ -24,6 +25,8 @@ def problems(database: Database) -> Iterator[str]:
         yield from _tables(connection, {type_id for type_id, _ in types})
         for type_id, search_fields in types:
             yield from _index(connection, type_id, decode(search_fields))
+            for index in of_type(connection, type_id):
+                yield from _field_index(connection, type_id, index) if index.is_live else ()
 
 
 def _tables(connection: apsw.Connection, type_ids: set[int]) -> Iterator[str]:
@@ -32,6 +35,20 @@ def _tables(connection: apsw.Connection, type_ids: set[int]) -> Iterator[str]:
     wanted = {table_name(type_id) for type_id in type_ids}
     yield from (f"Search table {name} belongs to no entity type" for name in sorted(names - wanted))
     yield from (f"Search table {name} is missing" for name in sorted(wanted - names))
+
+
+def _field_index(connection: apsw.Connection, type_id: int, index: FieldIndex) -> Iterator[str]:
+    entries, table = entries_sql(type_id, index.field), f"SELECT value, sequence FROM {index.table}"
+    filled_to = LAST if index.filled_to is None else index.filled_to
+    try:
+        for sentence, sql, last in (
+            ("lacks entries", f"SELECT count(*) FROM ({entries} EXCEPT {table})", filled_to),
+            ("has entries that no entity has", f"SELECT count(*) FROM ({table} EXCEPT {entries})", LAST),
+        ):
+            if count := connection.execute(sql, (0, last)).get:
+                yield f"The index of field {index.shown_field}, table {index.table}, {sentence}: {count}"
+    except apsw.Error as error:
+        yield f"The index of field {index.shown_field}, table {index.table}, is damaged: {error}"
 
 
 def _index(connection: apsw.Connection, type_id: int, search_fields: Sequence[str]) -> Iterator[str]:

@@ -7,14 +7,15 @@ from typing import Any, NamedTuple
 
 import apsw
 
-from . import search_index
+from . import field_indexes, search_index
 from .database import Database
 from .documents import decode, encode
 from .errors import EntityTypeNotFound, Refused
+from .field_indexes import FieldIndex
 from .organizations import Environment
 from .outside import Outside
 
-COLUMNS = "id, slug, name, schema, search_fields, tokenizer"
+COLUMNS = f"id, slug, name, schema, search_fields, tokenizer, {field_indexes.OF_TYPE}"
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Definition:
     name: str
     schema: dict[str, Any]
     search_fields: tuple[str, ...] = ()
+    indexes: frozenset[str] = frozenset()  # fields, as names from data inwards with dots between them
 
 
 class EntityType(NamedTuple):
@@ -33,6 +35,7 @@ class EntityType(NamedTuple):
     id: int
     definition: Definition
     tokenizer: str
+    indexes: tuple[FieldIndex, ...]
 
 
 class Change(NamedTuple):
@@ -85,12 +88,29 @@ class EntityTypes:
         with self._database.transaction() as connection:
             return self._remove(connection, self.get(slug), force)
 
+    def drop_index(self, slug: str, field: str) -> FieldIndex:
+        """Drop the index of a field, for good unless it is declared again; Refused where there is none."""
+        with self._database.transaction() as connection:
+            entity_type = self.get(slug)
+            for index in entity_type.indexes:
+                if index.is_live and index.field == field.removeprefix("data."):
+                    field_indexes.drop(connection, index.id, self._outside.now())
+                    return index
+            raise Refused(f"Entity type {slug} has no index of {field}; struere-local indexes list shows what there is")
+
+    def count(self, slug: str) -> int:
+        """Return how many live entities a type has; raise EntityTypeNotFound."""
+        live = "SELECT count(*) FROM entity WHERE type_id = ? AND status <> 'deleted'"
+        count: int = self._database.row(live, (self.get(slug).id,))[0]
+        return count
+
     def _put(self, connection: apsw.Connection, old: EntityType | None, new: Definition) -> Change:
         if old is None:
             self._insert(connection, new)
             return Change("+", new.slug)
+        indexed = field_indexes.declare(connection, old.id, new.indexes, self._outside.now())
         if _columns(old.definition) == _columns(new):
-            return Change("=", new.slug)
+            return Change("~" if indexed else "=", new.slug)
         connection.execute(
             "UPDATE entity_type SET slug = ?, name = ?, schema = ?, search_fields = ? WHERE id = ?",
             (*_columns(new), old.id),
@@ -110,24 +130,31 @@ class EntityTypes:
             (*self._environment, *_columns(new), tokenizer, self._outside.now()),
         ).get
         search_index.create(connection, type_id, tokenizer)
+        field_indexes.declare(connection, type_id, new.indexes, self._outside.now())
 
     def _remove(self, connection: apsw.Connection, entity_type: EntityType, force: bool) -> int:
-        live = "SELECT count(*) FROM entity WHERE type_id = ? AND status <> 'deleted'"
-        count: int = connection.execute(live, (entity_type.id,)).get
         slug = entity_type.definition.slug
+        count = self.count(slug)
         if count and not force:
             raise Refused(f"Entity type {slug} still has entities ({count}); --force removes them with it")
         search_index.drop(connection, entity_type.id)
+        field_indexes.remove_all(connection, entity_type.id)
         connection.execute("DELETE FROM entity WHERE type_id = ?", (entity_type.id,))
         connection.execute("DELETE FROM entity_type WHERE id = ?", (entity_type.id,))
         return count
 
 
-@functools.lru_cache(1_000)
-def _entity_type(type_id: int, slug: str, name: str, schema: str, search_fields: str, tokenizer: str) -> EntityType:
-    return EntityType(type_id, Definition(slug, name, decode(schema), tuple(decode(search_fields))), tokenizer)
-
-
 def _columns(definition: Definition) -> tuple[str, str, str, str]:
     """Return slug, name, schema and search fields as stored; schemas with fields in another order differ."""
     return definition.slug, definition.name, encode(definition.schema), encode(definition.search_fields)
+
+
+@functools.lru_cache(1_000)
+def _entity_type(
+    type_id: int, slug: str, name: str, schema: str, search_fields: str, tokenizer: str, indexes: str
+) -> EntityType:
+    found = tuple(FieldIndex(*columns) for columns in decode(indexes))
+    declared = frozenset(index.field for index in found if index.reason == "declared" and index.is_live)
+    return EntityType(
+        type_id, Definition(slug, name, decode(schema), tuple(decode(search_fields)), declared), tokenizer, found
+    )

@@ -75,6 +75,11 @@ def where(conditions: Sequence[Condition], parameters: Parameters) -> str:
     return _all(terms) if terms else "TRUE"
 
 
+def json_path(path: Iterable[str]) -> str:
+    """Return SQLite's path of a field: labels with any escape, written by the encoder that wrote the document."""
+    return "$" + "".join("." + orjson.dumps(part).decode() for part in path)
+
+
 def equality_key(text: str) -> str:
     """Return a text that is the same for two JSON texts exactly if their values are equal."""
     return orjson.dumps(_plain(orjson.loads(text)), option=orjson.OPT_SORT_KEYS).decode()
@@ -115,15 +120,13 @@ def _shown(name: str) -> str:
 
 
 def _field(condition: Condition, parameters: Parameters) -> Field:
-    # A label in double quotes may hold any JSON escape: the encoder that wrote the document writes its path.
-    path = parameters.bind("$" + "".join("." + orjson.dumps(part).decode() for part in condition.path))
+    path = parameters.bind(json_path(condition.path))
     kind, value = f"json_type(entity.data, {path})", f"json_extract(entity.data, {path})"
-    elements = f"json_each(entity.data, {path})"
     if condition.own:
         own_kind, own_value = OWN_COLUMNS[condition.own]
         value = f"iif({kind} IS NULL, {own_value}, {value})"
         kind = f"ifnull({kind}, '{own_kind}')"
-    return Field(kind, value, elements)
+    return Field(kind, value, f"json_each(entity.data, {path})")
 
 
 def _all(terms: Sequence[str]) -> str:

@@ -55,3 +55,19 @@ CREATE INDEX live_entity ON entity (type_id) WHERE status <> 'deleted';
 -- Version 2
 
 ALTER TABLE api_key ADD COLUMN rate_limit TEXT;  -- such as 600/minute, or off; NULL is the server's
+
+-- Version 3
+
+CREATE TABLE field_index (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,    -- never used twice, since it names a table
+    type_id INTEGER NOT NULL REFERENCES entity_type (id),
+    field TEXT NOT NULL,                     -- names from data inwards, with dots between them
+    reason TEXT NOT NULL CHECK (reason IN ('declared', 'slow')),
+    created_at INTEGER NOT NULL,
+    filled_to INTEGER,                       -- entities up to this sequence are in it; NULL once all are
+    dropped_at INTEGER,                      -- by a person: the table is gone, and only a declaration brings it back
+    UNIQUE (type_id, field)
+) STRICT;
+
+-- A field index with id 7 is the table field_7 of the field's values and the sequences of live entities that have them,
+-- kept by triggers on entity. SQLite's own CREATE INDEX would keep writers waiting until it has read every entity.

@@ -25,7 +25,7 @@ OTHER_FIELDS = replace(CUSTOMER, search_fields=("notes.text",))
 def index_equals_rows(database: Database, types: EntityTypes, transfer: Transfer) -> Iterator[None]:
     """After each test, compare the index of each type with its entities."""
     yield
-    for type_id, definition, _ in types.all():
+    for type_id, definition, *_ in types.all():
         entities = [(each.id, decode(each.data)) for each in transfer.export(definition.slug)]
         texts = [(entity_id, index_text(fields, definition.search_fields)) for entity_id, fields in entities]
         assert indexed(database.connection, f"search_{type_id}") == texts
