@@ -1,6 +1,6 @@
 """How long one read may take, and how large a page may be."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -24,15 +24,17 @@ UNBOUNDED = Bounds(page_bytes=2**63 - 1, milliseconds=0)
 
 
 @contextmanager
-def reading(connection: apsw.Connection, milliseconds: int) -> Iterator[apsw.Cursor]:
+def reading(
+    connection: apsw.Connection, milliseconds: int, spent: Callable[[int], object] = lambda steps: None
+) -> Iterator[apsw.Cursor]:
     """Give a cursor, closed at the end wherever it is then; raise TooSlow where its statements run out of time.
 
-    A connection has one such bound at a time.
+    In the end `spent` is told about how many steps of SQLite's virtual machine they took. A connection has one such
+    bound at a time.
     """
     cursor = connection.cursor()
-    if milliseconds:
-        deadline = Deadline(milliseconds)
-        connection.set_progress_handler(lambda: deadline.passed, STEPS)
+    ticks = _Ticks(milliseconds)
+    connection.set_progress_handler(ticks, STEPS)
     try:
         yield cursor
     except apsw.InterruptError:
@@ -40,3 +42,14 @@ def reading(connection: apsw.Connection, milliseconds: int) -> Iterator[apsw.Cur
     finally:
         connection.set_progress_handler(None)
         cursor.close(force=True)
+        spent(ticks.count * STEPS)
+
+
+class _Ticks:
+    def __init__(self, milliseconds: int) -> None:
+        self.count = 0
+        self._deadline = Deadline(milliseconds) if milliseconds else None
+
+    def __call__(self) -> bool:
+        self.count += 1
+        return self._deadline is not None and self._deadline.passed

@@ -16,6 +16,7 @@ import apsw
 from . import bounds, filters, read_only, search_index, writer_queue
 from .checkpoints import Checkpoints
 from .errors import StorageBroken, StorageBusy, StorageFailed, StorageFull
+from .field_costs import FieldCosts
 
 # "fast" survives a crash of the program but not one of the machine: https://sqlite.org/pragma.html#pragma_synchronous
 SYNCHRONOUS = {"full": "full", "fast": "normal"}
@@ -45,6 +46,7 @@ class Database:
         self.path = path
         self.read_only = False  # for reading alone, of what cannot be written
         self.tokenizer = tokenizer
+        self.costs = FieldCosts()
         self._busy_timeout = busy_timeout
         self._durability = durability
         self._vfs = vfs
@@ -72,9 +74,9 @@ class Database:
             raise self._failure(error) from error
 
     @contextmanager
-    def reading(self, milliseconds: int) -> Iterator[apsw.Cursor]:
-        """Give a cursor for so long, or without a bound for 0; raise TooSlow and StorageFailed."""
-        with self._told(), bounds.reading(self.connection, milliseconds) as cursor:
+    def reading(self, milliseconds: int, spent: Callable[[int], object] = lambda steps: None) -> Iterator[apsw.Cursor]:
+        """Give a cursor for so long, or for ever with 0, and tell what it spent; raise TooSlow and StorageFailed."""
+        with self._told(), bounds.reading(self.connection, milliseconds, spent) as cursor:
             yield cursor
 
     @contextmanager

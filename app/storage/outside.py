@@ -46,5 +46,17 @@ class Deadline:
         return True
 
 
+class Stopwatch:
+    """Tells how long ago it was made."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+
+    @property
+    def milliseconds(self) -> float:
+        """Return the milliseconds since then."""
+        return (time.monotonic() - self._start) * 1000
+
+
 def _base32(length: int) -> str:
     return secrets.token_bytes(length).translate(ID_ALPHABET * 8).decode()

@@ -1,6 +1,7 @@
 """Entities of one type, as one caller may see them."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import apsw
@@ -12,14 +13,14 @@ from .documents import Document, decode, encode
 from .entities import COLUMNS, Entity, json_sql
 from .entity_types import EntityType, EntityTypes
 from .errors import EntityDeleted, EntityNotFound, InvalidCursor, OutsideScope
+from .explanation import Explanation, explain
 from .filters import Condition, Parameters, where
 from .organizations import Environment
 from .outside import Outside
+from .queries import Query
 from .search import index_text, phrases
 
 Scope = Mapping[str, Sequence[Condition]]
-
-LIVE = "entity.status <> 'deleted'"  # the literal condition of the index live_entity
 
 
 class Page(NamedTuple):
@@ -52,7 +53,8 @@ class EntityRepository:
         self._types = EntityTypes(database, outside, environment)
         self._slug = slug
         self._bounds = bounds
-        self._type_id = self._types.get(slug).id
+        entity_type = self._types.get(slug)
+        self._type_id, self._indexes = entity_type.id, entity_type.indexes
         if scope is not None and slug not in scope:
             raise OutsideScope(f"entity type {slug}")
         self._scope = scope[slug] if scope is not None else ()
@@ -69,17 +71,38 @@ class EntityRepository:
         cursor: str | None = None,
     ) -> Page:
         """Return the page of live entities that follows the cursor; raise InvalidCursor or TooSlow."""
-        parameters = Parameters()
-        wanted = f"AND entity.status = {parameters.bind(status)}" if status is not None else ""
-        rows = f"""
-            SELECT {COLUMNS} FROM entity
-            WHERE type_id = {parameters.bind(self._type_id)} AND {LIVE} {wanted}
-                AND sequence > {parameters.bind(self._sequence(cursor))}
-                AND {where([*self._scope, *(conditions or ())], parameters)}
-            ORDER BY sequence LIMIT {parameters.bind(limit + 1)}
-        """
+        query = self._asked(conditions, status, limit, cursor)
+        try:
+            return self._answered(query)
+        except apsw.SQLError:
+            # An index may have been dropped since the type was read.
+            return self._answered(query._replace(indexes=()))
+
+    def explain(
+        self,
+        conditions: Sequence[Condition] | None = None,
+        status: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Explanation:
+        """Return what a query costs and why; raise InvalidCursor or TooSlow."""
         with self._database.reading(self._bounds.milliseconds) as reader:
-            return self._page(reader, rows, parameters, limit)
+            return explain(reader, self._asked(conditions, status, limit, cursor), COLUMNS)
+
+    def _asked(
+        self, conditions: Sequence[Condition] | None, status: str | None, limit: int, cursor: str | None
+    ) -> Query:
+        every = [*self._scope, *(conditions or ())]
+        return Query(self._type_id, self._indexes, every, status, self._sequence(cursor), limit)
+
+    def _answered(self, query: Query) -> Page:
+        spent = partial(self._database.costs.add, self._type_id, self._indexes, query.conditions)
+        with self._database.reading(self._bounds.milliseconds, spent) as reader:
+            for plan in query.plans(reader):
+                page = self._page(reader, *query.select(plan, COLUMNS), query.limit)
+                if page.has_more or plan.is_last:
+                    break
+        return page
 
     def search(self, text: str, limit: int = 20) -> Page:
         """Return the live entities that have any word of the text, best match first, ties newest first; raise TooSlow.

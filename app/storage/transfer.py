@@ -10,7 +10,8 @@ from .entity_types import EntityTypes
 from .errors import Refused
 from .organizations import Environment
 from .outside import Outside
-from .repository import LIVE, insert
+from .queries import LIVE
+from .repository import insert
 
 
 class Record(NamedTuple):

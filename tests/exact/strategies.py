@@ -46,7 +46,7 @@ OPERATORS = [*COMPARISONS, "$eq", "$ne", "$neq", "$in", "$nin", "$exists", "$con
 
 def filters_for(chance: Random, documents: list[dict[str, Any]]) -> dict[str, Any]:
     """Return valid filters over fields and values that documents have, or nearly have."""
-    known = [field for document in documents for field in _fields(document)]
+    known = [field for document in documents for field in fields_of(document).items()]
     unknown = [(name, None) for name in AWKWARD_NAMES if "." not in name]
     operands = [value for _, value in known] or [None]
     filters: dict[str, Any] = {}
@@ -82,14 +82,14 @@ def _operand(chance: Random, operation: str, operand: Callable[[], Any], value: 
     return operand()
 
 
-def _fields(document: Any, prefix: str = "") -> list[tuple[str, Any]]:
+def fields_of(document: Any, prefix: str = "") -> dict[str, Any]:
     """Return every field that a filter can name, with its value."""
-    found = []
+    found = {}
     for name, value in document.items():
         if "." not in name:
-            found.append((prefix + name, value))
+            found[prefix + name] = value
             if isinstance(value, dict):
-                found.extend(_fields(value, f"{prefix}{name}."))
+                found |= fields_of(value, f"{prefix}{name}.")
     return found
 
 

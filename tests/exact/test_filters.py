@@ -1,6 +1,7 @@
 """Filters and pages match what the reference says, for documents and filters that nobody listed by hand."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -9,11 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.parts import Parts
-from app.storage import filters
+from app.storage import field_indexes, filters, lookups, planning
+from app.storage.check import problems
+from app.storage.field_indexes import FieldIndex
+from app.storage.planning import Plan
+from app.storage.queries import Query
 from tests import reference
 from tests.conftest import Key
-from tests.exact.strategies import documents, filters_for
+from tests.exact.strategies import documents, fields_of, filters_for
 from tests.profiles import examples
+
+pytestmark = pytest.mark.usefixtures("many_are_few")
 
 FILTERS_EACH = 25  # filters for each set of documents
 
@@ -23,30 +30,62 @@ def forget(parts: Parts, environments: object) -> Callable[[], None]:
     """Return what empties the type `customer`, whose id is 1."""
     connection = parts.database.connection
     connection.pragma("synchronous", "off")  # a test of answers, not of durability
-    return lambda: connection.execute("DELETE FROM search_1; DELETE FROM entity") and None
+
+    def forget() -> None:
+        connection.execute("DELETE FROM search_1; DELETE FROM entity")
+        field_indexes.remove_all(connection, 1)
+
+    return forget
 
 
-def check(owner: Key, documents: list[dict[str, Any]], seed: int) -> None:
-    """Compare the answers to random filters over some documents with the reference's."""
+def index(parts: Parts, chance: Random, documents: list[dict[str, Any]]) -> None:
+    """Index some fields of documents, before or after they are stored."""
+    fields = sorted({field for document in documents for field in fields_of(document)})
+    chosen = chance.sample(fields, min(len(fields), chance.randint(0, field_indexes.MOST)))
+    with parts.database.transaction() as connection:
+        field_indexes.declare(connection, 1, chosen, now=0)
+
+
+def change(owner: Key, chance: Random, stored: list[dict[str, Any]], document: dict[str, Any]) -> None:
+    """Update an entity or delete it."""
+    entity = chance.choice(stored)
+    path = f"/v1/data/customer/{entity['id']}"
+    if chance.random() < 0.3:
+        owner.delete(path)
+        stored.remove(entity)
+    else:
+        entity.update(owner.patch(path, {"data": document}).json)
+
+
+def check(owner: Key, parts: Parts, documents: list[dict[str, Any]], seed: int) -> None:
+    """Compare the answers to random filters over some documents with the reference's, whatever is indexed."""
     chance = Random(seed)
-    stored = [owner.create(document) for document in documents]
+    stored: list[dict[str, Any]] = []
+    for document in documents:
+        stored.append(owner.create(document))
+        if chance.random() < 0.5:
+            index(parts, chance, documents)
+        if stored and chance.random() < 0.3:
+            change(owner, chance, stored, chance.choice(documents))
     for _ in range(FILTERS_EACH):
         body = {"filters": filters_for(chance, documents), "limit": chance.choice([1, 2, 100])}
         answer = owner.post("/v1/data/customer/query", body)
         assert answer.status_code == 200, (answer.text, body)
         assert answer.json == reference.page(stored, **body), (body, stored)
+    assert list(problems(parts.database)) == []
 
 
 @examples(ci=200, full=4_000)
 @given(documents=st.lists(documents, min_size=1, max_size=6), seed=st.integers(0, 2**32))
 def test_a_query_answers_what_the_reference_does(
-    owner: Key, forget: Callable[[], None], documents: list[dict[str, Any]], seed: int
+    owner: Key, parts: Parts, forget: Callable[[], None], documents: list[dict[str, Any]], seed: int
 ) -> None:
     forget()
-    check(owner, documents, seed)
+    check(owner, parts, documents, seed)
 
 
 JANE = {"name": "Jane", "age": 20, "score": 1.5, "tags": ["a", 1, None], "vip": True, "nothing": None, "o": {"a": [1]}}
+OTHER = {"name": "Janet", "age": 21, "score": True, "status": "active", "createdAt": 5, "tags": "a", "o": {"a": "b"}}
 TWINS = {"name": "jane", "age": "20", "score": 2, "tags": ["a", 1.0], "vip": 1, "nothing": "null", "o": {"a": [1.0]}}
 
 
@@ -56,6 +95,19 @@ def untyped(field: filters.Field, operand: Any, parameters: filters.Parameters) 
 
 def plain_not(field: filters.Field, operand: Any, parameters: filters.Parameters) -> str:
     return f"NOT {filters.OPERATORS['$eq'].sql(field, operand, parameters)}"
+
+
+def trusting(query: Query, plan: Plan, columns: str) -> Any:
+    """Check no condition on what an index gives for it alone."""
+    return SELECT(query._replace(conditions=[]) if plan.lookup and len(query.conditions) == 1 else query, plan, columns)
+
+
+def used_too_early(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(field_indexes, "CHUNK", 1)
+    patch.setattr(FieldIndex, "is_ready", True)
+
+
+SELECT, LOOKUPS, TABLE = Query.select, lookups.lookups, field_indexes._table_sql
 
 
 @pytest.mark.parametrize(
@@ -71,15 +123,44 @@ def plain_not(field: filters.Field, operand: Any, parameters: filters.Parameters
         pytest.param(
             lambda patch: patch.setitem(filters.OPERATORS, "$ne", _row("$ne", plain_not)), id="$ne of missing"
         ),
+        pytest.param(lambda patch: patch.setattr(Query, "select", trusting), id="what an index gives is not checked"),
+        pytest.param(
+            lambda patch: patch.setattr(lookups, "_is_strict", lambda each: each.operator in ("$gt", "$lt")),
+            id="an index is too strict on long texts",
+        ),
+        pytest.param(
+            lambda patch: patch.setattr(
+                planning,
+                "lookups",
+                lambda by, conditions: LOOKUPS(by, [replace(each, own=None) for each in conditions]),
+            ),
+            id="an index of data serves the entity's own field",
+        ),
+        pytest.param(
+            lambda patch: patch.setattr(Plan, "is_last", True), id="a page that is not full is taken for the last"
+        ),
+        pytest.param(
+            lambda patch: patch.setattr(
+                field_indexes,
+                "_table_sql",
+                lambda *of: TABLE(*of).replace("AFTER UPDATE OF status", "AFTER UPDATE OF id"),
+            ),
+            id="an index does not follow updates of data",
+        ),
+        pytest.param(used_too_early, id="an index is used before it is filled"),
     ],
 )
 def test_a_planted_bug_is_caught(
-    owner: Key, forget: Callable[[], None], monkeypatch: pytest.MonkeyPatch, plant: Callable[[pytest.MonkeyPatch], None]
+    owner: Key,
+    parts: Parts,
+    forget: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+    plant: Callable[[pytest.MonkeyPatch], None],
 ) -> None:
     def search() -> None:
-        for seed in range(20):
+        for seed in range(25):
             forget()
-            check(owner, [JANE, TWINS], seed)
+            check(owner, parts, [JANE, TWINS, JANE, OTHER, TWINS], seed)
 
     search()
     plant(monkeypatch)

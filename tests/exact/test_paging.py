@@ -9,11 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.parts import Parts
+from app.storage import field_indexes
 from app.storage.documents import decode
 from app.storage.repository import EntityRepository, Page
 from tests import reference
 from tests.conftest import Key
 from tests.profiles import examples
+
+pytestmark = pytest.mark.usefixtures("many_are_few")
 
 
 class World:
@@ -35,7 +38,11 @@ class World:
 
     def create(self) -> None:
         status = self.chance.choice(["active", "archived"])
-        self.entities.append(self.owner.create({"plan": self.chance.choice(["pro", "free"])}, status=status))
+        self.entities.append(
+            self.owner.create(
+                {"plan": self.chance.choice(["pro", "free"]), "age": self.chance.randrange(12)}, status=status
+            )
+        )
 
     def delete(self) -> None:
         entity = self.chance.choice(self.live())
@@ -48,17 +55,27 @@ class World:
         entity.update(answer.json)
 
 
-def walk(owner: Key, seed: int, start: int, between: int) -> None:
+def index(parts: Parts, chance: Random) -> None:
+    """Declare some indexes, and no more the ones from before."""
+    with parts.database.transaction() as connection:
+        field_indexes.declare(connection, 1, chance.sample(["plan", "age"], chance.randint(0, 2)), now=0)
+
+
+def walk(owner: Key, parts: Parts, seed: int, start: int, between: int) -> None:
     """Walk all pages of a query, with events between them, and compare each page with the reference's."""
     world = World(owner, Random(seed))
     for _ in range(start):
         world.create()
     status = world.chance.choice([None, "active"])
-    filters = world.chance.choice([{}, {"plan": "free"}])
+    filters = world.chance.choice(
+        [{}, {"plan": "free"}, {"plan": {"$gte": "free"}}, {"plan": "pro", "age": {"$lt": 9}}]
+    )
     throughout = {entity["id"] for entity in reference.page(world.entities, filters, status, 10**6)["data"]}
     seen: list[str] = []
     page: dict[str, Any] = {"cursor": None, "hasMore": True}
     while page["hasMore"]:
+        if world.chance.random() < 0.3:
+            index(parts, world.chance)
         body = {"limit": world.chance.randint(1, 3), "cursor": page["cursor"], **({"status": status} if status else {})}
         page = owner.post("/v1/data/customer/query", {**body, "filters": filters}).json
         assert page == reference.page(world.entities, filters, **body), seed
@@ -80,10 +97,10 @@ def forget(parts: Parts, environments: object) -> Callable[[], None]:
 @examples(ci=100, full=2_000)
 @given(seed=st.integers(0, 2**32), start=st.integers(0, 20), between=st.integers(0, 4))
 def test_a_walk_sees_what_the_reference_does(
-    owner: Key, forget: Callable[[], None], seed: int, start: int, between: int
+    owner: Key, parts: Parts, forget: Callable[[], None], seed: int, start: int, between: int
 ) -> None:
     forget()
-    walk(owner, seed, start, between)
+    walk(owner, parts, seed, start, between)
 
 
 def by_offset(repository: EntityRepository, limit: int = 50, cursor: str | None = None, **rest: Any) -> Page:
@@ -109,12 +126,17 @@ OFFSETS: dict[str, int] = {}
 
 @pytest.mark.parametrize(("method", "bug"), [("query", by_offset), ("_sequence", forgetful)])
 def test_a_planted_bug_is_caught(
-    owner: Key, forget: Callable[[], None], monkeypatch: pytest.MonkeyPatch, method: str, bug: Callable[..., Any]
+    owner: Key,
+    parts: Parts,
+    forget: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    bug: Callable[..., Any],
 ) -> None:
     def attempt() -> None:
         for seed in range(60):
             forget()
-            walk(owner, seed, 12, 4)
+            walk(owner, parts, seed, 12, 4)
 
     attempt()
     monkeypatch.setattr(EntityRepository, method, bug)
