@@ -233,6 +233,7 @@ SETTINGS = (
     Setting("TOKENIZER", "unicode61 remove_diacritics 2", _tokenizer, "FTS5 tokenizer of the search."),
     Setting("BUSY_TIMEOUT", "10000", _whole(0), "Milliseconds that a write waits for its turn."),
     Setting("STATEMENT_TIMEOUT", "2000", _whole(0), "Milliseconds that a read may take; 0 for no bound."),
+    Setting("AUTO_INDEXES", "on", _switch, "Whether fields whose filters are slow get an index.", "on|off"),
     Setting("MAX_BODY_BYTES", str(8 * 2**20), _whole(1), "Largest request body."),
     Setting("MAX_PAGE_BYTES", str(8 * 2**20), _whole(1), "Largest page, in bytes of its entities' data."),
     Setting("MAX_DATA_BYTES", str(2**20), _whole(2), "Largest data of an entity, as JSON."),

@@ -18,6 +18,7 @@ from . import places
 from .logs import Logger, clean, clean_uri
 from .reload import Preparation
 from .storage.errors import Gone, Refused, StorageError
+from .storage.index_builder import IndexBuilder
 from .storage.migrations import reopen
 from .worker import LINE, STOP_SIGNALS, Worker
 
@@ -131,18 +132,24 @@ def _open(worker: Worker) -> None:
 
     Of one that was moved away requests tell, until it is back.
     """
+    parts = worker.wsgi.extensions["struere"]
     try:
-        reopen(worker.wsgi.extensions["struere"].database)
+        reopen(parts.database)
     except Gone as error:
         _tell(error)
     except StorageError as error:
         # gunicorn prints this one as a line and stops, where it would restart its worker for ever.
         raise AppImportError(f"struere-local: {error}") from None
+    worker.indexes = IndexBuilder(
+        parts.database, parts.outside, worker.wsgi.config["AUTO_INDEXES"], lambda sentence: _tell(clean(sentence))
+    )
+    worker.indexes.start()
 
 
 def _close(worker: Worker) -> None:
     """Close the worker's database, so that SQLite moves its write-ahead log into the file."""
     if worker.booted:
+        worker.indexes.stop()
         worker.wsgi.extensions["struere"].database.close()
 
 

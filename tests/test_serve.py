@@ -147,6 +147,21 @@ def test_two_workers_serve_one_database() -> None:
         assert {entity["id"] for entity in created} < ids
 
 
+EAGER = """
+from struere_local.storage import field_costs
+field_costs.SLOW = field_costs.ENOUGH = 0
+"""
+
+
+def test_a_server_indexes_a_field_whose_filters_are_slow(tmp_path: Path) -> None:
+    with serve("--project", str(CUSTOMERS), command=plant(tmp_path, EAGER)) as server:
+        query = {"filters": {"email": "nobody"}}
+        assert server.request("POST", "/v1/data/customer/query", json=query).json()["data"] == []
+        assert server.told("Field email of entity type customer is indexed now") == ", since filters on it were slow"
+        assert server.request("POST", "/v1/data/customer/query", json=query).json()["data"] == []
+        assert server.stop() == 0
+
+
 # Refusing to start
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from .errors import Refused
 
 SIDECARS = ("-journal", "-wal", "-shm")  # https://sqlite.org/tempfiles.html
-OUR_OWN = ("-queue", "-limits")  # what we keep beside a database
+OUR_OWN = ("-queue", "-limits", "-indexing")  # what we keep beside a database
 
 
 @contextmanager
