@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from app.config import load
 from app.parts import Parts, assemble
 from app.storage.documents import Document
 from app.storage.entity_types import Definition, EntityTypes
+from app.storage.field_indexes import unfilled
+from app.storage.index_builder import fill as fill_index
 from app.storage.migrations import prepare
 from app.storage.organizations import Environment, ensure_organization
 from app.storage.outside import Outside
@@ -15,6 +18,7 @@ from app.storage.transfer import Record, Transfer
 from benchmarks.entities import SCHEMA, SEARCH_FIELDS, SLUG, entity
 from benchmarks.telling import progress
 
+INDEXES = frozenset(["plan", "account", "age"])  # the fields that queries filter
 KEY = "sk_dev_" + "benchmark" * 5  # the key that the database knows
 
 
@@ -27,10 +31,14 @@ def fill(path: Path, size: int) -> None:
         organization = ensure_organization(parts.database, parts.outside, settings["ORGANIZATION"])
         environment = Environment(organization, "development")
         definition = Definition(SLUG, "Customer", SCHEMA, SEARCH_FIELDS)
-        EntityTypes(parts.database, parts.outside, environment).apply([definition])
+        types = EntityTypes(parts.database, parts.outside, environment)
+        types.apply([definition])
         parts.keys.create(environment, "benchmark", plain=KEY)
         transfer = Transfer(parts.database, parts.outside, environment)
         transfer.import_(progress(_records(parts, size), f"Entities stored, of {size:,}"))
+        types.apply([replace(definition, indexes=INDEXES)])
+        for index, _ in unfilled(parts.database.connection):
+            fill_index(parts.database, index.id)
 
 
 def _records(parts: Parts, size: int) -> Iterator[Record]:

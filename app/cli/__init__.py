@@ -9,7 +9,7 @@ import click
 from ..config import SettingError
 from ..storage.errors import StorageError, StorageFailed
 from ..storage.refusals import sentence
-from . import backup, check, keys, limits, options, serve, settings, transfer, types
+from . import backup, check, explain, indexes, keys, limits, options, serve, settings, transfer, types
 
 
 class Misused(click.ClickException):
@@ -58,6 +58,8 @@ for command in (
     keys.keys,
     limits.limits,
     types.types,
+    indexes.indexes,
+    explain.explain,
     transfer.export,
     transfer.import_,
     backup.backup,
