@@ -98,15 +98,19 @@ class EntityRepository:
 
     def create(self, document: Document, status: str = "active") -> Entity:
         """Store a new entity and return it; raise OutsideScope."""
-        with self._database.transaction() as connection:
+
+        def create(connection: apsw.Connection) -> Entity:
             now = self._outside.now()
             entity = Entity(self._outside.entity_id(), self._slug, status, document.text, now, now)
             insert(connection, self._types.get(self._slug), entity, document.fields)
             return self._inside(entity)
 
+        return self._database.write(create)
+
     def update(self, entity_id: str, document: Document, status: str | None = None) -> Entity:
         """Merge a document into an entity's data and return the entity."""
-        with self._database.transaction() as connection:
+
+        def update(connection: apsw.Connection) -> Entity:
             sequence, old = self._get(entity_id)
             new = document.over(decode(old.data))
             entity = old._replace(
@@ -122,15 +126,20 @@ class EntityRepository:
             search_index.change(connection, entity_type.id, sequence, _index_text(entity_type, new.fields))
             return self._inside(entity)
 
+        return self._database.write(update)
+
     def delete(self, entity_id: str) -> None:
         """Set an entity's status to deleted, so that it is never shown again."""
-        with self._database.transaction() as connection:
+
+        def delete(connection: apsw.Connection) -> None:
             sequence, old = self._get(entity_id)
             connection.execute(
                 "UPDATE entity SET status = 'deleted', updated_at = ? WHERE sequence = ?",
                 (max(self._outside.now(), old.updated_at), sequence),
             )
             search_index.remove(connection, self._type_id, sequence)
+
+        self._database.write(delete)
 
     def _get(self, entity_id: str) -> tuple[int, Entity]:
         parameters = Parameters([self._type_id, entity_id])
