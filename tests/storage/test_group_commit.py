@@ -129,9 +129,9 @@ def test_a_create_outside_the_scope_leaves_its_group_as_it_is(
     )
     with pytest.raises(OutsideScope):
         outside.result(PATIENCE)
-    created = [inside.result(PATIENCE), other.result(PATIENCE)]
+    created = [inside.result(PATIENCE).json, other.result(PATIENCE).json]
     assert customers.query().entities == created
-    assert customers.search("jane") == created[1:]
+    assert customers.search("jane").entities == created[1:]
 
 
 def test_two_updates_of_one_entity_in_a_group_both_survive(
