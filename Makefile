@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 BENCH := $(VENV)/.bench
 MEASURE := $(foreach name,ROUNDS SECONDS SIZES ONLY WORKERS THREADS NAME,$(if $($(name)),--$(shell echo $(name) | tr A-Z a-z) "$($(name))"))
 
-.PHONY: serve test test-full test-faults faults soak bench bench-peers bench-limits bench-worst lint lock clean
+.PHONY: serve test test-full test-faults faults soak bench bench-peers bench-limits bench-worst bench-load lint lock clean
 
 serve: $(READY)
 	@$(VENV)/bin/struere-local serve --project examples/customers --log-requests on
@@ -45,6 +45,10 @@ bench-limits: $(READY)
 # What others feel of one bad query among a million entities.
 bench-worst: $(READY)
 	$(VENV)/bin/python -m benchmarks.worst $(MEASURE)
+
+# What an import costs beside raw apsw, as a ratio; SIZES and ROUNDS say how much.
+bench-load: $(READY)
+	$(VENV)/bin/python -m benchmarks.imports $(MEASURE)
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .

@@ -11,7 +11,7 @@ import pytest
 
 from app.config import load
 from app.serve import SETTINGS
-from benchmarks import cache, expected, options, report, results, tasks
+from benchmarks import cache, expected, imports, options, report, results, tasks
 from benchmarks.entities import BLOCK, COMMON_WORDS, SEARCH_FIELDS, SHARING, TOPICS, account, data, entity, entity_id
 from benchmarks.fill import fill
 from benchmarks.flask_floor import PINNED, FlaskFloor, configuration
@@ -229,3 +229,13 @@ def test_a_missing_program_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("PATH", "")
     with pytest.raises(SystemExit, match=r"^The benchmarks need wrk; on Debian: apt-get install wrk$"):
         tool("wrk", "wrk")
+
+
+def test_raw_apsw_imports_what_an_import_does(tmp_path: Path, database: Path) -> None:
+    lines, path = tmp_path / "entities.jsonl", tmp_path / "raw.db"
+    lines.write_bytes(b"".join(imports.lines_of(range(SIZE))))
+    fill(path, 0)
+    imports.insert(str(path), str(lines))
+    with closing(sqlite3.connect(path)) as raw, closing(sqlite3.connect(database)) as own:
+        for sql in ("SELECT * FROM entity", "SELECT * FROM search_1_content", "SELECT count(*) FROM search_1_idx"):
+            assert raw.execute(sql).fetchall() == own.execute(sql).fetchall()

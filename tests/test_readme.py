@@ -308,7 +308,7 @@ def test_the_errors_are_those_that_are_tried() -> None:
 @pytest.mark.parametrize(("status", "text"), ERRORS, ids=str)
 def test_an_error_is_as_shown(application: Flask, monkeypatch: pytest.MonkeyPatch, status: int, text: str) -> None:
     if text == "Storage is full":
-        application.extensions["struere"].database.connection.pragma("max_page_count", 1)
+        application.extensions["struere"].database.write(lambda connection: connection.pragma("max_page_count", 1))
     if text == "Internal error":
         monkeypatch.setattr(EntityRepository, "get", lambda self, entity_id: 1 // 0)
     response = ask(application, *ERRORS[status, text])

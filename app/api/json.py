@@ -12,6 +12,7 @@ MAXIMUM_DEPTH = 240  # orjson writes at most 254 levels, and an answer adds some
 
 STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 LONG_INTEGERS = re.compile(rb"(?<![\d.eE+-])-?\d{19,}(?![\d.eE])")
+DIGITS, MANY_DIGITS = bytes.maketrans(b"123456789", 9 * b"0"), 19 * b"0"  # a search for \d{19} takes 8 times as long
 NO_NUMBERS = re.compile(rb"NaN|Infinity")
 LEVELS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 START = 2**16  # bytes; 240 levels of most texts
@@ -34,7 +35,7 @@ def parse(text: bytes) -> Any:
         value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise InvalidJSON(_reason(text, error)) from None
-    if re.search(rb"\d{19}", text):
+    if MANY_DIGITS in text.translate(DIGITS):
         _check_integers(text)
     if rb"\u0000" in text and _has_nul(value):
         raise InvalidJSON("JSON strings must not hold the NUL character")

@@ -1,9 +1,12 @@
 """struere-local export and import: entities as JSON Lines."""
 
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import BinaryIO
 
 import click
@@ -48,9 +51,9 @@ def import_(settings: Settings, environment: str, file: BinaryIO) -> None:
     id, status, createdAt and updatedAt are kept where they are given.
     """
     workspace = open_workspace(settings)
-    # Read to the end before writing begins: whoever else writes waits for no slow input.
-    records = list(read_records(_with_progress(file), workspace.parts.limits, file.name))
-    count = workspace.transfer(environment).import_(records)
+    with _whole(file, settings["DATABASE"].parent) as lines:
+        records = read_records(_with_progress(lines), workspace.parts.limits, file.name)
+        count = workspace.transfer(environment).import_(records)
     click.echo(f"Entities imported: {count}", err=True)
 
 
@@ -68,6 +71,18 @@ def _write(file: str, lines: Iterable[bytes], database: Path) -> None:
         raise Refused(f"There is no folder {target.parent}; name another file")
     with replacing(target) as draft, draft.open("wb") as output:
         output.writelines(lines)
+
+
+@contextmanager
+def _whole(file: BinaryIO, folder: Path) -> Iterator[BinaryIO]:
+    """Give a file that need not be waited for: whoever else writes waits for no slow input."""
+    if file.seekable():
+        yield file
+        return
+    with TemporaryFile(dir=folder) as copy:
+        shutil.copyfileobj(file, copy)
+        copy.seek(0)
+        yield copy
 
 
 def _with_progress(file: BinaryIO) -> Iterator[bytes]:

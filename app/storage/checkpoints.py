@@ -18,22 +18,28 @@ class Checkpoints:
     """The checkpoints of one connection."""
 
     def __init__(self, connection: apsw.Connection, busy_timeout: int) -> None:
-        """Keep the log at some 16 MiB; the busy timeout, in milliseconds, is the connection's own."""
+        """Let no commit wait for one; the busy timeout, in milliseconds, is the connection's own."""
         self._busy_timeout = busy_timeout
         self._next_wait = MANY_PAGES
+        self._pages = 0
         connection.pragma("journal_size_limit", FILE_BYTES)
         connection.set_wal_hook(self._after_commit)
 
-    def _after_commit(self, connection: apsw.Connection, name: str, pages: int) -> int:
-        # The commit stands, whatever becomes of this; the next one tries again.
+    def run(self, connection: apsw.Connection) -> None:
+        """Keep the log at some 16 MiB, after a commit and outside of any transaction."""
+        pages, self._pages = self._pages, 0
+        # What was committed stands, whatever becomes of this; the next one tries again.
         with suppress(apsw.Error):
-            if pages < MANY_PAGES:
-                self._next_wait = MANY_PAGES
             if pages >= self._next_wait:
                 self._next_wait = pages + STEP
                 self._wait_for_readers(connection)
             elif pages >= PAGES:
                 connection.wal_checkpoint()
+
+    def _after_commit(self, connection: apsw.Connection, name: str, pages: int) -> int:
+        self._pages = pages
+        if pages < MANY_PAGES:
+            self._next_wait = MANY_PAGES
         return apsw.SQLITE_OK
 
     def _wait_for_readers(self, connection: apsw.Connection) -> None:

@@ -17,6 +17,8 @@ from . import bounds, filters, read_only, search_index, writer_queue
 from .checkpoints import Checkpoints
 from .errors import StorageBroken, StorageBusy, StorageFailed, StorageFull
 from .field_costs import FieldCosts
+from .group_commit import Function, GroupCommit, Written
+from .outside import Deadline
 
 # "fast" survives a crash of the program but not one of the machine: https://sqlite.org/pragma.html#pragma_synchronous
 SYNCHRONOUS = {"full": "full", "fast": "normal"}
@@ -51,7 +53,8 @@ class Database:
         self._durability = durability
         self._vfs = vfs
         self._local = threading.local()
-        self._connections: weakref.WeakSet[apsw.Connection] = weakref.WeakSet()
+        self._checkpoints: weakref.WeakKeyDictionary[apsw.Connection, Checkpoints] = weakref.WeakKeyDictionary()
+        self._group_commit = GroupCommit(self._writing, self._checkpoint, busy_timeout)
 
     @property
     def connection(self) -> apsw.Connection:
@@ -79,11 +82,35 @@ class Database:
         with self._told(), bounds.reading(self.connection, milliseconds, spent) as cursor:
             yield cursor
 
+    def write(self, function: Function[Written]) -> Written:
+        """Return what a function returns that writes in a transaction, which it may share; raise StorageFailed.
+
+        After an exception nothing of what the function wrote is there. It runs in another thread, and may run twice.
+        """
+        return self._group_commit.write(function)
+
     @contextmanager
     def transaction(self) -> Iterator[apsw.Connection]:
         """Write in one transaction: all of it, or after an exception none; raise StorageFailed."""
-        with self._told(), self._transaction(self._begin_writing) as connection:
+        deadline = Deadline(self._busy_timeout)
+        with self._writing(lambda: not deadline.passed, deadline) as connection:
             yield connection
+        self._checkpoint()
+
+    @contextmanager
+    def _writing(self, is_wanted: Callable[[], bool], deadline: Deadline | None = None) -> Iterator[apsw.Connection]:
+        """Write as `transaction` does, and leave the log as it grows; wait for the turn while it is wanted."""
+
+        def begin(connection: apsw.Connection) -> None:
+            writer_queue.begin(connection, self.path, is_wanted, deadline)
+
+        with self._told(), self._transaction(begin) as connection:
+            yield connection
+
+    def _checkpoint(self) -> None:
+        connection = getattr(self._local, "connection", None)
+        if connection is not None and not connection.in_transaction:
+            self._checkpoints[connection].run(connection)
 
     @contextmanager
     def snapshot(self) -> Iterator[apsw.Connection]:
@@ -106,9 +133,6 @@ class Database:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-
-    def _begin_writing(self, connection: apsw.Connection) -> None:
-        writer_queue.begin(connection, self.path, self._busy_timeout)
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -142,8 +166,7 @@ class Database:
         connection.pragma("fullfsync", self._durability == "full")
         connection.pragma("foreign_keys", True)
         connection.create_scalar_function("equality_key", _equality_key, 1, deterministic=True)
-        Checkpoints(connection, self._busy_timeout)
-        self._connections.add(connection)
+        self._checkpoints[connection] = Checkpoints(connection, self._busy_timeout)
         return connection
 
     def connect(self, path: Path) -> apsw.Connection:
@@ -160,8 +183,9 @@ class Database:
                 search_index.retokenize(connection, self.tokenizer)
 
     def close(self) -> None:
-        """Close the connections of every thread of this process."""
-        for connection in list(self._connections):
+        """Write what waits, and close the connections of every thread of this process."""
+        self._group_commit.close()
+        for connection in list(self._checkpoints):
             with suppress(apsw.ThreadingViolationError):  # a thread waits in it for its turn to write
                 connection.close()
         self._local = threading.local()

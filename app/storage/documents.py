@@ -52,9 +52,7 @@ class Document:
         return Document.of({**old, **self.fields}, self.limits)
 
 
-def _check(value: Any, limits: Limits, depth: int) -> None:
-    if not isinstance(value, dict | list):
-        return
+def _check(value: dict[str, Any] | list[Any], limits: Limits, depth: int) -> None:
     if depth > limits.depth:
         raise Invalid(f"data must not be nested deeper than {limits.depth} levels")
     if isinstance(value, dict):
@@ -63,16 +61,16 @@ def _check(value: Any, limits: Limits, depth: int) -> None:
         raise Invalid(f"An array in data must not have more than {limits.elements} elements")
     members: Iterable[Any] = value.values() if isinstance(value, dict) else value
     for member in members:
-        _check(member, limits, depth + 1)
+        if isinstance(member, dict | list):
+            _check(member, limits, depth + 1)
 
 
 def _check_names(value: dict[str, Any], limits: Limits) -> None:
     if len(value) > limits.fields:
         raise Invalid(f"An object in data must not have more than {limits.fields} fields")
-    for name in value:
-        if not name:
-            raise Invalid("A field name in data must not be empty")
-        if name.startswith("$"):
-            raise Invalid("A field name in data must not start with $")
-        if len(name) > limits.name_length:
-            raise Invalid(f"A field name in data must not be longer than {limits.name_length} characters")
+    if "" in value:
+        raise Invalid("A field name in data must not be empty")
+    if any(name.startswith("$") for name in value):
+        raise Invalid("A field name in data must not start with $")
+    if max(map(len, value), default=0) > limits.name_length:
+        raise Invalid(f"A field name in data must not be longer than {limits.name_length} characters")

@@ -40,10 +40,13 @@ class Deadline:
 
     def pause(self, seconds: float = 0.001) -> bool:
         """Wait a little; return at once, and False, when the moment has come."""
-        if self.passed:
-            return False
-        time.sleep(seconds)
-        return True
+        return not self.passed and pause(seconds)
+
+
+def pause(seconds: float = 0.001) -> bool:
+    """Wait a little, and return True."""
+    time.sleep(seconds)
+    return True
 
 
 class Stopwatch:

@@ -22,6 +22,10 @@ from .search import index_text, phrases
 
 Scope = Mapping[str, Sequence[Condition]]
 
+INSERT = """
+    INSERT INTO entity (sequence, id, type_id, status, data, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
+
 
 class Page(NamedTuple):
     """Entities in order, each as its JSON text, and whether more follow."""
@@ -121,15 +125,19 @@ class EntityRepository:
 
     def create(self, document: Document, status: str = "active") -> Entity:
         """Store a new entity and return it; raise OutsideScope."""
-        with self._database.transaction() as connection:
+
+        def create(connection: apsw.Connection) -> Entity:
             now = self._outside.now()
             entity = Entity(self._outside.entity_id(), self._slug, status, document.text, now, now)
             insert(connection, self._types.get(self._slug), entity, document.fields)
             return self._inside(entity)
 
+        return self._database.write(create)
+
     def update(self, entity_id: str, document: Document, status: str | None = None) -> Entity:
         """Merge a document into an entity's data and return the entity."""
-        with self._database.transaction() as connection:
+
+        def update(connection: apsw.Connection) -> Entity:
             sequence, old = self._get(entity_id)
             new = document.over(decode(old.data))
             entity = old._replace(
@@ -145,15 +153,20 @@ class EntityRepository:
             search_index.change(connection, entity_type.id, sequence, _index_text(entity_type, new.fields))
             return self._inside(entity)
 
+        return self._database.write(update)
+
     def delete(self, entity_id: str) -> None:
         """Set an entity's status to deleted, so that it is never shown again."""
-        with self._database.transaction() as connection:
+
+        def delete(connection: apsw.Connection) -> None:
             sequence, old = self._get(entity_id)
             connection.execute(
                 "UPDATE entity SET status = 'deleted', updated_at = ? WHERE sequence = ?",
                 (max(self._outside.now(), old.updated_at), sequence),
             )
             search_index.remove(connection, self._type_id, sequence)
+
+        self._database.write(delete)
 
     def _get(self, entity_id: str) -> tuple[int, Entity]:
         parameters = Parameters([self._type_id, entity_id])
@@ -232,12 +245,26 @@ class EntityRepository:
 
 def insert(connection: apsw.Connection, entity_type: EntityType, entity: Entity, fields: dict[str, Any]) -> None:
     """Write a new row and its index entry inside the caller's transaction."""
-    connection.execute(
-        "INSERT INTO entity (id, type_id, status, data, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)",
-        (entity.id, entity_type.id, entity.status, entity.data, entity.created_at, entity.updated_at),
-    )
+    connection.execute(INSERT, (None, *_columns(entity_type, entity)))
     sequence = connection.last_insert_rowid()
     search_index.add(connection, entity_type.id, sequence, _index_text(entity_type, fields))
+
+
+def insert_all(connection: apsw.Connection, new: Iterable[tuple[EntityType, Entity, dict[str, Any]]]) -> None:
+    """Write many new rows and their index entries inside the caller's transaction, at less cost a row."""
+    # SQLite's RETURNING would double the time; https://sqlite.org/autoinc.html tells what the next sequence is.
+    last: int = connection.execute("SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'entity'").get
+    rows, texts = [], dict[int, list[tuple[int, str]]]()
+    for sequence, (entity_type, entity, fields) in enumerate(new, start=last + 1):
+        rows.append((sequence, *_columns(entity_type, entity)))
+        texts.setdefault(entity_type.id, []).append((sequence, _index_text(entity_type, fields)))
+    connection.executemany(INSERT, rows)
+    for type_id, entries in texts.items():
+        search_index.add_all(connection, type_id, entries)
+
+
+def _columns(entity_type: EntityType, entity: Entity) -> tuple[object, ...]:
+    return entity.id, entity_type.id, entity.status, entity.data, entity.created_at, entity.updated_at
 
 
 def _index_text(entity_type: EntityType, fields: dict[str, Any]) -> str:

@@ -13,7 +13,11 @@ def index_text(fields: dict[str, Any], search_fields: Sequence[str]) -> str:
     """Return the text under the search fields, a value a line; without search fields, all top-level strings."""
     if not search_fields:
         return "\n".join(value for value in fields.values() if isinstance(value, str))
-    return "\n".join(text for name in search_fields for text in _texts(_walk(fields, name.split("."))))
+    texts: list[str] = []
+    for name in search_fields:
+        value = _walk(fields, name.split(".")) if "." in name else fields.get(name)
+        texts += (value,) if isinstance(value, str) else _texts(value)
+    return "\n".join(texts)
 
 
 def phrases(words: Sequence[str]) -> list[str]:

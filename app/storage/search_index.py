@@ -24,7 +24,16 @@ def drop(connection: apsw.Connection, type_id: int) -> None:
 
 def add(connection: apsw.Connection, type_id: int, sequence: int, text: str) -> None:
     """Index the text of a new entity."""
-    connection.execute(f"INSERT INTO {table_name(type_id)} (rowid, text) VALUES (?, ?)", (sequence, text))
+    connection.execute(_insert_sql(type_id), (sequence, text))
+
+
+def add_all(connection: apsw.Connection, type_id: int, entries: Iterable[tuple[int, str]]) -> None:
+    """Index the texts of new entities, each with its sequence."""
+    connection.executemany(_insert_sql(type_id), entries)
+
+
+def _insert_sql(type_id: int) -> str:
+    return f"INSERT INTO {table_name(type_id)} (rowid, text) VALUES (?, ?)"
 
 
 def change(connection: apsw.Connection, type_id: int, sequence: int, text: str) -> None:

@@ -1,17 +1,21 @@
 """Whole environments in and out, ids and times kept."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from .database import Database
-from .documents import Document
+from .documents import Document, encode
 from .entities import COLUMNS, Entity
 from .entity_types import EntityTypes
 from .errors import Refused
 from .organizations import Environment
 from .outside import Outside
 from .queries import LIVE
-from .repository import insert
+from .repository import insert_all
+
+AT_ONCE = 1_000  # records that are checked and written in one go
+CACHE = 64 * 1_024  # KiB of pages kept in memory by an import; each page that does not fit is written many times
 
 
 class Record(NamedTuple):
@@ -47,19 +51,29 @@ class Transfer:
             yield Entity(entity_id, type_slug, *columns)
 
     def import_(self, records: Iterable[Record]) -> int:
-        """Store every record in one transaction and return their number; Refused where an id is taken."""
-        count = 0
+        """Store every record in one transaction and return their number; Refused where an id is taken.
+
+        No more than some of them are in memory at a time.
+        """
+        count, remaining = 0, iter(records)
         with self._database.transaction() as connection:
+            connection.pragma("cache_size", -CACHE)
             types = {entity_type.definition.slug: entity_type for entity_type in self._types.all()}
-            for record in records:
-                if record.type not in types:
-                    raise Refused(f"{record.place}: entity type {record.type} is not defined; apply its file first")
-                entity = self._entity(record)
-                if self._taken(entity.id):
-                    raise Refused(f"{record.place}: id {entity.id} is taken in this environment")
-                insert(connection, types[record.type], entity, record.document.fields)
-                count += 1
+            while some := list(islice(remaining, AT_ONCE)):
+                self._check(some, types)
+                insert_all(connection, ((types[each.type], self._entity(each), each.document.fields) for each in some))
+                count += len(some)
         return count
+
+    def _check(self, records: Sequence[Record], types: Container[str]) -> None:
+        taken = self._taken([record.id for record in records if record.id])
+        for record in records:
+            if record.type not in types:
+                raise Refused(f"{record.place}: entity type {record.type} is not defined; apply its file first")
+            if record.id in taken:
+                raise Refused(f"{record.place}: id {record.id} is taken in this environment")
+            if record.id:
+                taken.add(record.id)
 
     def _select(self, columns: str, slug: str | None) -> tuple[str, tuple[object, ...]]:
         sql = f"""
@@ -70,12 +84,14 @@ class Transfer:
             return sql, tuple(self._environment)
         return f"{sql} AND entity_type.slug = ?", (*self._environment, self._types.get(slug).definition.slug)
 
-    def _taken(self, entity_id: str) -> bool:
+    def _taken(self, ids: Sequence[str]) -> set[str]:
+        """Return which of some ids entities of the environment have, deleted ones among them."""
         sql = """
-            SELECT 1 FROM entity_type JOIN entity ON entity.type_id = entity_type.id
-            WHERE organization_id = ? AND environment = ? AND entity.id = ?
+            SELECT entity.id FROM json_each(?) AS given CROSS JOIN entity_type
+            JOIN entity ON entity.type_id = entity_type.id AND entity.id = given.value
+            WHERE organization_id = ? AND environment = ?
         """
-        return any(self._database.read(sql, (*self._environment, entity_id)))
+        return {row[0] for row in self._database.read(sql, (encode(ids), *self._environment))}
 
     def _entity(self, record: Record) -> Entity:
         created_at = self._outside.now() if record.created_at is None else record.created_at

@@ -12,21 +12,25 @@ from tests.conftest import Key, ReplacedOutside, assert_error
 
 PATH = "/v1/data/customer"
 FAILURES = {
-    "full": "Storage is full",
-    "held": "Storage is busy; try again",
-    "read_only": "Storage cannot be read or written",
+    "full": ("Storage is full", "apsw.FullError"),
+    "held": ("Storage is busy; try again", "StorageBusy"),
+    "read_only": ("Storage cannot be read or written", "apsw.ReadOnlyError"),
 }
 
 
 @pytest.fixture
+def config(config: dict[str, Any]) -> dict[str, Any]:
+    return config | {"BUSY_TIMEOUT": 100}
+
+
+@pytest.fixture
 def full(parts: Parts) -> None:
-    parts.database.connection.pragma("max_page_count", 1)
+    parts.database.write(lambda connection: connection.pragma("max_page_count", 1))
 
 
 @pytest.fixture
 def held(config: dict[str, Any], parts: Parts, outside: ReplacedOutside) -> Iterator[None]:
     """Let another write for as long as the test runs."""
-    parts.database.connection.set_busy_timeout(1)
     other = assemble(load(config), outside).database
     with closing(other), other.transaction():
         yield
@@ -34,18 +38,19 @@ def held(config: dict[str, Any], parts: Parts, outside: ReplacedOutside) -> Iter
 
 @pytest.fixture
 def read_only(parts: Parts) -> None:
-    parts.database.connection.pragma("query_only", True)
+    parts.database.write(lambda connection: connection.pragma("query_only", True))
 
 
-@pytest.mark.parametrize(("failure", "sentence"), FAILURES.items(), ids=FAILURES)
+@pytest.mark.parametrize("failure", FAILURES)
 def test_it_is_told_and_what_was_written_is_read(
-    owner: Key, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture, failure: str, sentence: str
+    owner: Key, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture, failure: str
 ) -> None:
+    sentence, cause = FAILURES[failure]
     jane = owner.create({"name": "Jane"})
     request.getfixturevalue(failure)
     assert_error(owner.post(PATH, {"data": {"name": 100_000 * "x"}}), 500, sentence)
     assert f"{sentence}: POST '{PATH}'" in caplog.text
-    assert "apsw." in caplog.text
+    assert cause in caplog.text
     assert owner.get(f"{PATH}/{jane['id']}").json == jane
     assert owner.get(PATH).json["data"] == [jane]
     assert owner.post(f"{PATH}/search", {"query": "jane"}).json["data"] == [jane]

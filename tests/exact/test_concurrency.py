@@ -84,9 +84,11 @@ def test_parallel_updates_of_different_fields_all_survive(server: Server) -> Non
     "bug",
     [
         pytest.param(
-            "Database.transaction = contextmanager(lambda self: (yield self.connection))", id="no transaction"
+            "Database._writing = contextmanager(lambda self, *_: (yield self.connection))", id="no transaction"
         ),
-        pytest.param("Database.transaction = Database.snapshot", id="a transaction that begins as a reader"),
+        pytest.param(
+            "Database._writing = lambda self, *_: self.snapshot()", id="a transaction that begins as a reader"
+        ),
     ],
 )
 def test_a_planted_bug_is_caught(tmp_path: Path, bug: str) -> None:
@@ -112,8 +114,12 @@ def test_parallel_writers_all_succeed_and_each_sees_what_it_wrote(server: Server
     write_in_parallel(server)
 
 
-def test_writers_that_do_not_wait_for_each_other_are_caught() -> None:
-    with serve(*OPTIONS, variables={"STRUERE_BUSY_TIMEOUT": "0"}) as server, pytest.raises(AssertionError):
+WAITS_NOT_AT_ALL = "import struere_local.storage.group_commit as group_commit; group_commit.LEAST_PATIENCE = 0"
+
+
+def test_writers_that_do_not_wait_for_each_other_are_caught(tmp_path: Path) -> None:
+    command, variables = plant(tmp_path, WAITS_NOT_AT_ALL), {"STRUERE_BUSY_TIMEOUT": "0"}
+    with serve(*OPTIONS, command=command, variables=variables) as server, pytest.raises(AssertionError):
         write_in_parallel(server)
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import apsw
 import pytest
 
+from app.storage import checkpoints
 from app.storage.check import problems
 from app.storage.errors import Refused, StorageBroken, StorageBusy, StorageFailed, StorageFull
 from app.storage.migrations import prepare
@@ -67,6 +68,11 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     return Prepared(path, writer)
 
 
+@pytest.fixture(autouse=True)
+def checkpoints_after_most_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoints, "PAGES", CHECKPOINT_EVERY)
+
+
 @pytest.fixture(scope="module")
 def faults() -> Iterator[Faults]:
     with faulty() as faults:
@@ -83,11 +89,10 @@ class Run:
         for stale in folder.iterdir():
             stale.unlink()
         shutil.copy(prepared.path, folder / "struere.db")
-        self._database = connect(folder / "struere.db", busy_timeout=1)
+        self._database = connect(folder / "struere.db", busy_timeout=200)
 
     def start(self) -> None:
         prepare(self._database)
-        self._database.connection.pragma("wal_autocheckpoint", CHECKPOINT_EVERY)
         self.read()
 
     def go_on(self, read: Callable[[], None]) -> bool:
@@ -215,6 +220,8 @@ def test_a_checkpoint_that_fails_is_no_failure_of_the_write(prepared: Prepared, 
     ("plant", "error"),
     [
         (planted.acknowledge_before_the_commit, AssertionError),
+        (planted.keep_what_is_refused, AssertionError),
+        (planted.forget_what_was_undone, AssertionError),
         (planted.index_in_a_second_transaction, AssertionError),
         (planted.swallow_a_full_disk, AssertionError),
         (planted.roll_back_what_is_rolled_back, apsw.SQLError),

@@ -124,26 +124,22 @@ def test_a_worker_killed_while_it_writes_has_lost_nothing_and_the_others_go_on(t
 
 
 ANSWERS_BEFORE_IT_COMMITS = """
-import itertools
-from struere_local.storage.repository import EntityRepository
+import time
+from struere_local.storage.group_commit import GroupCommit
 
-create, calls = EntityRepository.create, itertools.count()
+def write_group(self):
+    with self._transaction(lambda: bool(self._waiting)) as connection:
+        for write in self._take():
+            write.run(connection, is_alone=True)
+            write.tell()
+        time.sleep(0.05)
 
-def create_and_commit_later(self, **fields):
-    connection = self._database.connection
-    if not connection.in_transaction:
-        connection.execute("BEGIN IMMEDIATE")
-    entity = create(self, **fields)
-    if next(calls) % 5 == 4:
-        connection.execute("COMMIT")
-    return entity
-
-EntityRepository.create = create_and_commit_later
+GroupCommit._write_group = write_group
 """
 
 
 def test_a_planted_acknowledgement_before_the_commit_is_caught(tmp_path: Path) -> None:
-    options = ("--threads", "1", "--limits", "off", "--key", KEY, "--project", str(CUSTOMERS))
+    options = ("--threads", "8", "--limits", "off", "--key", KEY, "--project", str(CUSTOMERS))
     command = plant(tmp_path, ANSWERS_BEFORE_IT_COMMITS)
     with pytest.raises(AssertionError, match=r"is not there|, not \{"):
         kill_servers(tmp_path, seed=0, kills=5, command=command, options=options)

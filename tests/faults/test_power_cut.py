@@ -2,20 +2,23 @@
 
 import random
 import shutil
-from collections.abc import Callable
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import apsw
 import pytest
 
+from app.storage import checkpoints
 from app.storage.check import problems
+from app.storage.checkpoints import Checkpoints
 from app.storage.database import Database
 from app.storage.errors import StorageBroken
 from app.storage.migrations import prepare
 from tests.faults import planted
-from tests.faults.vfs import Disk, Record, mounted
+from tests.faults.vfs import Disk, PowerCut, Record, mounted
 from tests.faults.workload import Workload, connect, found
 from tests.profiles import rounds
 
@@ -46,7 +49,8 @@ class Cut:
             shutil.rmtree(each, ignore_errors=True)
             each.mkdir()
         disk = Disk(before, self._dice.randrange(1, self._dice.choice(OPERATIONS)), self._dice)
-        with mounted(disk) as vfs:
+        checkpoint_every = self._dice.choice([4, 40, 1000])  # pages
+        with mounted(disk) as vfs, patch.object(checkpoints, "PAGES", checkpoint_every), until_the_cut():
             try:
                 self._write_for_ever(disk, vfs)
             except Exception:
@@ -59,7 +63,6 @@ class Cut:
 
     def _write_for_ever(self, disk: Disk, vfs: str) -> None:
         path = disk.folder / "struere.db"
-        checkpoint_every = self._dice.choice([4, 40, 1000])  # pages
         while True:
             with ExitStack() as stack:
                 databases = [connect(path, self._durability, vfs) for _ in range(self._connections)]
@@ -69,7 +72,6 @@ class Cut:
                     self._writer.set_up(databases[0])
                 for database in databases:
                     prepare(database)
-                    database.connection.pragma("wal_autocheckpoint", checkpoint_every)
                 disk.failing_syncs = self._failing_syncs
                 for _ in range(self._dice.choice([3, 30, 300])):
                     self._write(self._dice.choice(databases))
@@ -79,8 +81,8 @@ class Cut:
         try:
             self._writer.write(database)
         except StorageBroken:
-            # The exception of a checkpoint comes out of the statement that was committed before it.
             self._writer.settle(database)
+        database.write(lambda connection: None)  # when the checkpoint after it has ended
 
     def _look(self, path: Path) -> None:
         with closing(connect(path)) as database:
@@ -91,6 +93,19 @@ class Cut:
                 self.lost = self._writer.ledger.lost(found(database))
             except Exception as error:  # whatever damage leads to
                 self.problems = [repr(error)]
+
+
+@contextmanager
+def until_the_cut() -> Iterator[None]:
+    """Let a cut pass where it comes in a checkpoint, for which nobody waits."""
+    run = Checkpoints.run
+
+    def run_until_the_cut(self: Checkpoints, connection: apsw.Connection) -> None:
+        with suppress(PowerCut):
+            run(self, connection)
+
+    with patch.object(Checkpoints, "run", run_until_the_cut):
+        yield
 
 
 def losses(folder: Path, times: int, **options: Any) -> dict[int, int]:
@@ -133,7 +148,9 @@ def test_fast_loses_the_last_writes_and_damages_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("plant", "connections"),
     [
-        (planted.acknowledge_before_the_commit, 1),
+        (planted.acknowledge_before_the_commit, CONNECTIONS),
+        (planted.keep_what_is_refused, CONNECTIONS),
+        (planted.forget_what_was_undone, CONNECTIONS),
         (planted.index_in_a_second_transaction, CONNECTIONS),
         (planted.sync_at_checkpoints_alone, CONNECTIONS),
         (planted.do_not_sync, CONNECTIONS),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.storage.checkpoints import FILE_BYTES
+from app.storage.checkpoints import FILE_BYTES, PAGES, Checkpoints
 from app.storage.database import Database
 
 WRITES = 160
@@ -65,7 +65,8 @@ def test_the_log_stays_small_although_there_is_always_someone_reading(open_datab
 def test_with_the_checkpoints_of_sqlite_alone_it_would_not(
     open_database: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.storage.database.Checkpoints", lambda *_: None)
+    monkeypatch.setattr(Checkpoints, "__init__", lambda *_: None)
+    monkeypatch.setattr(Checkpoints, "run", lambda *_: None)
     database = open_database()
     with somebody_reading(database):
         assert write(database) > BOUND
@@ -96,6 +97,24 @@ def test_the_log_of_one_large_transaction_is_cut_at_the_next(open_database: Open
     with database.transaction() as connection:
         connection.execute("UPDATE organization SET created_at = 1 WHERE id = 1")
     assert log_of(database).stat().st_size <= FILE_BYTES
+
+
+def test_what_is_written_on_the_way_never_waits_for_a_checkpoint(
+    open_database: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the use of a key, recorded while a list is read."""
+    database = open_database()
+    with monkeypatch.context() as without:
+        without.setattr(Checkpoints, "run", lambda *_: None)
+        write(database)
+    pages = log_of(database).stat().st_size // 4096
+    assert pages > 4 * PAGES
+    before = database.path.stat().st_mtime_ns
+    database.write_if_free("UPDATE organization SET created_at = ?", (1,))
+    assert database.path.stat().st_mtime_ns == before
+    with database.transaction() as connection:
+        connection.execute("UPDATE organization SET created_at = 2")
+    assert database.path.stat().st_mtime_ns > before
 
 
 def test_a_write_waits_for_its_turn_as_long_as_before(open_database: Open) -> None:

@@ -11,7 +11,7 @@ from app.storage.entity_types import EntityTypes
 from app.storage.errors import EntityTypeNotFound, Refused
 from app.storage.organizations import Environment
 from app.storage.repository import EntityRepository
-from app.storage.transfer import Record, Transfer
+from app.storage.transfer import AT_ONCE, Record, Transfer
 from tests.conftest import CUSTOMER, PLAYER, START, ReplacedOutside
 
 from .conftest import Open, document, ids_of
@@ -122,6 +122,34 @@ def test_an_import_whose_source_fails_stores_nothing(transfer: Transfer) -> None
     with pytest.raises(Refused, match="line 2"):
         transfer.import_(records())
     assert ids(transfer) == []
+
+
+def test_an_import_holds_no_more_than_some_of_its_records(transfer: Transfer) -> None:
+    """Those before are written by then, as the transaction alone can see."""
+
+    def records() -> Iterator[Record]:
+        for number in range(3 * AT_ONCE):
+            assert transfer.count() >= number - AT_ONCE
+            yield JANE._replace(id=f"jane-{number}")
+
+    assert transfer.import_(records()) == 3 * AT_ONCE
+    assert ids(transfer) == [f"jane-{number}" for number in range(3 * AT_ONCE)]
+
+
+def test_an_id_that_comes_again_much_later_stores_nothing(transfer: Transfer) -> None:
+    records = [JANE._replace(id=f"jane-{number}") for number in range(AT_ONCE + 1)]
+    with pytest.raises(Refused, match="id jane-0 is taken"):
+        transfer.import_([*records, records[0]])
+    assert transfer.count() == 0
+
+
+def test_what_is_created_after_an_import_follows_it(transfer: Transfer, customers: EntityRepository) -> None:
+    first = customers.create(document({"name": "Jane"}))
+    customers.delete(first.id)
+    transfer.import_([JANE, KIM])
+    last = customers.create(document({"name": "Jane"}))
+    assert ids(transfer) == ["jane", "kim", last.id]
+    assert len(customers.search("jane").entities) == 2
 
 
 def test_an_id_may_be_the_same_in_another_environment(transfer: Transfer, elsewhere: Transfer) -> None:

@@ -1,10 +1,8 @@
 """Writers begin in the order in which they came, and wait no longer than they may."""
 
-import fcntl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,24 +10,10 @@ import pytest
 from app.storage.database import Database
 from app.storage.errors import StorageBusy
 from tests.server import PATIENCE, until
+from tests.turns import turn_taken, waiting
 
 WRITERS = 6
 short = pytest.mark.parametrize("busy_timeout", [300], ids=["300 ms"])
-
-
-@contextmanager
-def turn_taken(path: Path) -> Iterator[None]:
-    """Be the writer whose turn it is, in another process as far as the others can tell."""
-    with Path(f"{path}-queue").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def waiting(path: Path) -> int:
-    """Return how many wait for a lock on the file of the queue (proc_locks(5))."""
-    inode = Path(f"{path}-queue").stat().st_ino
-    locks = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
-    return sum("->" in fields and fields[-3].endswith(f":{inode}") for fields in locks)
 
 
 def line_up(open_database: Callable[..., Database], path: Path, pool: ThreadPoolExecutor) -> list[Future[None]]:
