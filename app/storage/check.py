@@ -1,6 +1,7 @@
 """Whether a database is sound: what SQLite can tell, and what it cannot: that each search index equals its rows."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import apsw
@@ -15,10 +16,7 @@ from .search_index import table_name
 def problems(database: Database) -> Iterator[str]:
     """Yield a sentence for each problem of a database, which is not changed."""
     with database.snapshot() as connection:
-        # FTS5 compares its inverted index with the text that it keeps: https://sqlite.org/vtab.html#the_xintegrity_method
-        for (message,) in connection.execute("PRAGMA integrity_check").fetchall():
-            if message != "ok":
-                yield f"SQLite finds: {message}"
+        yield from _integrity(connection)
         for table, rowid, *_ in connection.execute("PRAGMA foreign_key_check").fetchall():
             yield f"Row {rowid} of {table} refers to what is not there"
         types: list[Any] = connection.execute("SELECT id, search_fields FROM entity_type").fetchall()
@@ -29,9 +27,24 @@ def problems(database: Database) -> Iterator[str]:
                 yield from _field_index(connection, type_id, index) if index.is_live else ()
 
 
-def _tables(connection: apsw.Connection, type_ids: set[int]) -> Iterator[str]:
+def _integrity(connection: apsw.Connection) -> Iterator[str]:
+    # FTS5 compares its inverted index with the text that it keeps (https://sqlite.org/vtab.html#the_xintegrity_method),
+    # but what others have changed in it a connection sees only when it reads the table.
+    with suppress(apsw.Error):
+        for table in _search_tables(connection):
+            connection.execute(f"SELECT rowid FROM {table} LIMIT 1").fetchall()
+    for (message,) in connection.execute("PRAGMA integrity_check").fetchall():
+        if message != "ok":
+            yield f"SQLite finds: {message}"
+
+
+def _search_tables(connection: apsw.Connection) -> set[str]:
     sql = r"SELECT name FROM sqlite_schema WHERE sql LIKE 'CREATE VIRTUAL TABLE search\_%' ESCAPE '\'"
-    names = {name for (name,) in connection.execute(sql)}
+    return {name for (name,) in connection.execute(sql)}
+
+
+def _tables(connection: apsw.Connection, type_ids: set[int]) -> Iterator[str]:
+    names = _search_tables(connection)
     wanted = {table_name(type_id) for type_id in type_ids}
     yield from (f"Search table {name} belongs to no entity type" for name in sorted(names - wanted))
     yield from (f"Search table {name} is missing" for name in sorted(wanted - names))
