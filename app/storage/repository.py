@@ -11,20 +11,17 @@ from .bounds import UNBOUNDED, Bounds
 from .database import Database
 from .documents import Document, decode, encode
 from .entities import COLUMNS, Entity, json_sql
-from .entity_types import EntityType, EntityTypes
+from .entity_types import EntityTypes
 from .errors import EntityDeleted, EntityNotFound, InvalidCursor, OutsideScope
 from .explanation import Explanation, explain
 from .filters import Condition, Parameters, where
+from .insertion import entry_text, insert
 from .organizations import Environment
 from .outside import Outside
 from .queries import Query
-from .search import index_text, phrases
+from .search import phrases
 
 Scope = Mapping[str, Sequence[Condition]]
-
-INSERT = """
-    INSERT INTO entity (sequence, id, type_id, status, data, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?)
-"""
 
 
 class Page(NamedTuple):
@@ -150,7 +147,7 @@ class EntityRepository:
                 (entity.data, entity.status, entity.updated_at, sequence),
             )
             entity_type = self._types.get(self._slug)
-            search_index.change(connection, entity_type.id, sequence, _index_text(entity_type, new.fields))
+            search_index.change(connection, entity_type.id, sequence, entry_text(entity_type, new.fields))
             return self._inside(entity)
 
         return self._database.write(update)
@@ -241,31 +238,3 @@ class EntityRepository:
 
     def _entity(self, entity_id: str, status: str, data: str, created_at: int, updated_at: int) -> Entity:
         return Entity(entity_id, self._slug, status, data, created_at, updated_at)
-
-
-def insert(connection: apsw.Connection, entity_type: EntityType, entity: Entity, fields: dict[str, Any]) -> None:
-    """Write a new row and its index entry inside the caller's transaction."""
-    connection.execute(INSERT, (None, *_columns(entity_type, entity)))
-    sequence = connection.last_insert_rowid()
-    search_index.add(connection, entity_type.id, sequence, _index_text(entity_type, fields))
-
-
-def insert_all(connection: apsw.Connection, new: Iterable[tuple[EntityType, Entity, dict[str, Any]]]) -> None:
-    """Write many new rows and their index entries inside the caller's transaction, at less cost a row."""
-    # SQLite's RETURNING would double the time; https://sqlite.org/autoinc.html tells what the next sequence is.
-    last: int = connection.execute("SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'entity'").get
-    rows, texts = [], dict[int, list[tuple[int, str]]]()
-    for sequence, (entity_type, entity, fields) in enumerate(new, start=last + 1):
-        rows.append((sequence, *_columns(entity_type, entity)))
-        texts.setdefault(entity_type.id, []).append((sequence, _index_text(entity_type, fields)))
-    connection.executemany(INSERT, rows)
-    for type_id, entries in texts.items():
-        search_index.add_all(connection, type_id, entries)
-
-
-def _columns(entity_type: EntityType, entity: Entity) -> tuple[object, ...]:
-    return entity.id, entity_type.id, entity.status, entity.data, entity.created_at, entity.updated_at
-
-
-def _index_text(entity_type: EntityType, fields: dict[str, Any]) -> str:
-    return index_text(fields, entity_type.definition.search_fields)

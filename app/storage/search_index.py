@@ -46,6 +46,12 @@ def remove(connection: apsw.Connection, type_id: int, sequence: int) -> None:
     connection.execute(f"DELETE FROM {table_name(type_id)} WHERE rowid = ?", (sequence,))
 
 
+def merge(connection: apsw.Connection, type_id: int) -> None:
+    """Make one segment of a search table's many: a search looks into each."""
+    table = table_name(type_id)
+    connection.execute(f"INSERT INTO {table} ({table}) VALUES ('optimize')")
+
+
 def rebuild(connection: apsw.Connection, type_id: int, search_fields: Sequence[str], tokenizer: str) -> None:
     """Index every live entity of a type anew."""
     drop(connection, type_id)
@@ -55,6 +61,7 @@ def rebuild(connection: apsw.Connection, type_id: int, search_fields: Sequence[s
     )
     for sequence, data in rows:
         add(connection, type_id, sequence, index_text(decode(data), search_fields))
+    merge(connection, type_id)
 
 
 def is_stale(connection: apsw.Connection, tokenizer: str) -> bool:

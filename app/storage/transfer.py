@@ -1,18 +1,20 @@
 """Whole environments in and out, ids and times kept."""
 
+from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
+from . import search_index
 from .database import Database
 from .documents import Document, encode
 from .entities import COLUMNS, Entity
 from .entity_types import EntityTypes
 from .errors import Refused
+from .insertion import insert_all
 from .organizations import Environment
 from .outside import Outside
 from .queries import LIVE
-from .repository import insert_all
 
 AT_ONCE = 1_000  # records that are checked and written in one go
 CACHE = 64 * 1_024  # KiB of pages kept in memory by an import; each page that does not fit is written many times
@@ -55,15 +57,19 @@ class Transfer:
 
         No more than some of them are in memory at a time.
         """
-        count, remaining = 0, iter(records)
+        new, remaining = Counter[int](), iter(records)
         with self._database.transaction() as connection:
             connection.pragma("cache_size", -CACHE)
             types = {entity_type.definition.slug: entity_type for entity_type in self._types.all()}
             while some := list(islice(remaining, AT_ONCE)):
                 self._check(some, types)
                 insert_all(connection, ((types[each.type], self._entity(each), each.document.fields) for each in some))
-                count += len(some)
-        return count
+                new.update(types[each.type].id for each in some)
+            for type_id, count in new.items():
+                entities = f"SELECT count(*) FROM entity WHERE type_id = ? AND {LIVE}"
+                if count >= connection.execute(entities, (type_id,)).get / 2:
+                    search_index.merge(connection, type_id)
+        return new.total()
 
     def _check(self, records: Sequence[Record], types: Container[str]) -> None:
         taken = self._taken([record.id for record in records if record.id])

@@ -156,3 +156,22 @@ def test_an_id_may_be_the_same_in_another_environment(transfer: Transfer, elsewh
     transfer.import_([JANE])
     elsewhere.import_([JANE])
     assert ids(transfer) == ids(elsewhere) == ["jane"]
+
+
+def segments(database: Database) -> int:
+    """Return how many segments the search table has."""
+    sql = "SELECT count(DISTINCT segid) FROM search_1_idx"
+    count: int = database.connection.execute(sql).get
+    return count
+
+
+@pytest.mark.parametrize(("before", "new", "expected"), [(0, 40, 1), (10, 40, 1), (60, 4, 5)])
+def test_an_import_that_makes_up_most_of_a_type_leaves_one_segment_to_search(
+    database: Database, transfer: Transfer, customers: EntityRepository, before: int, new: int, expected: int
+) -> None:
+    transfer.import_(Record("customer", document({"name": "kim"})) for _ in range(before))
+    for _ in range(3):
+        customers.create(document({"name": "jane"}))
+    transfer.import_(Record("customer", document({"name": "kim"})) for _ in range(new))
+    assert segments(database) == expected
+    assert len(customers.search("kim", limit=100).entities) == before + new
