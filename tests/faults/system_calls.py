@@ -7,6 +7,7 @@ SQLite takes no notice of the error, as at a checkpoint.
 import ctypes
 import fcntl
 import os
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -55,6 +56,7 @@ class Faults:
     """The faults of every database that this process opens, one after the other."""
 
     def __init__(self) -> None:
+        self.one_at_a_time = threading.RLock()  # of the calls of all threads
         self.struck = 0  # how often the last fault did
         self._fault: Fault | None = None
         self._counts: Counter[str] = Counter()
@@ -62,13 +64,15 @@ class Faults:
 
     def order(self, fault: Fault) -> None:
         """Count from now on, and fail."""
-        self._fault, self.struck = fault, 0
-        self._counts.clear()
+        with self.one_at_a_time:
+            self._fault, self.struck = fault, 0
+            self._counts.clear()
 
     def mend(self) -> None:
         """Fail no more."""
-        self.make_syncable()
-        self._fault = None
+        with self.one_at_a_time:
+            self.make_syncable()
+            self._fault = None
 
     def strike(self, kind: str) -> int:
         """Count a call, and return its errno, or 0."""
@@ -123,14 +127,15 @@ def failing(faults: Faults, kind: str, real: Callable[..., int]) -> Callable[...
     """Return a system call that fails as ordered."""
 
     def invoke(*arguments: Any) -> int:
-        faults.make_syncable()
-        if (kind != "lock" or is_lock(*arguments)) and (error := faults.strike(kind)):
-            ctypes.set_errno(error)
-            return -1
-        result = real(*arguments)
-        if kind == "write" and faults.strike("sync"):
-            faults.make_unsyncable(arguments[0])
-        return result
+        with faults.one_at_a_time:
+            faults.make_syncable()
+            if (kind != "lock" or is_lock(*arguments)) and (error := faults.strike(kind)):
+                ctypes.set_errno(error)
+                return -1
+            result = real(*arguments)
+            if kind == "write" and faults.strike("sync"):
+                faults.make_unsyncable(arguments[0])
+            return result
 
     return invoke
 
