@@ -22,7 +22,9 @@ from .outside import Deadline
 
 PATIENCE, PAUSE = 2_000, 0.0001  # milliseconds to wait for the lock, held for microseconds; seconds between attempts
 TRIES = 30  # before the first pause
-LIBRARY = ctypes.PyDLL(None)
+# fcntl.flock lets other threads run, each of which may keep this one, and so the lock, waiting for 5 ms.
+FLOCK = ctypes.PyDLL(None).flock
+LOCK, UNLOCK = fcntl.LOCK_EX | fcntl.LOCK_NB, fcntl.LOCK_UN
 LOOKS = 16  # of the locks, every so many-th looks whether the file was renamed, which costs a third of it
 EMPTY = new_table().content
 
@@ -66,7 +68,7 @@ class FileCounters(Counters):
         """Unlock the counters."""
         self._depth -= 1
         if not self._depth:
-            LIBRARY.flock(self._descriptor, fcntl.LOCK_UN)
+            FLOCK(self._descriptor, UNLOCK)
         self._lock.release()
 
     def __del__(self) -> None:
@@ -76,7 +78,8 @@ class FileCounters(Counters):
     def _open_locked(self) -> None:
         """Lock and map what the path names; what was removed is made again with its counters."""
         if self._descriptor >= 0 and self._is_in_place():
-            _flock(self._descriptor, self._path)
+            if FLOCK(self._descriptor, LOCK):
+                _wait_for_lock(self._descriptor, self._path)
             if not self._table.is_whole:
                 self._adopt(self._descriptor)  # another process has enlarged it
             return
@@ -84,7 +87,7 @@ class FileCounters(Counters):
         self._close()
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            _flock(descriptor, self._path)
+            _wait_for_lock(descriptor, self._path)
             self._fill(descriptor, kept)
             self._adopt(descriptor)
         except BaseException:
@@ -164,21 +167,16 @@ def _append(descriptor: int, content: bytes) -> None:
         raise
 
 
-def _flock(descriptor: int, path: Path) -> None:
+def _wait_for_lock(descriptor: int, path: Path) -> None:
     """Lock a file, or give up where who holds the lock does not go on."""
     # Who has it gives it back before a sleep would be over.
     for _ in range(TRIES):
-        if _is_locked(descriptor):
+        if FLOCK(descriptor, LOCK) == 0:
             return
     deadline = Deadline(PATIENCE)
-    while not _is_locked(descriptor):
+    while FLOCK(descriptor, LOCK):
         if not deadline.pause(PAUSE):
             raise TimeoutError(f"{path} is locked")
-
-
-def _is_locked(descriptor: int) -> bool:
-    # fcntl.flock lets other threads run, each of which may keep this one, and so the lock, waiting for 5 ms.
-    return bool(LIBRARY.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB) == 0)
 
 
 def _reset_after_fork() -> None:
