@@ -22,8 +22,9 @@ from .options import environment_option, open_workspace, setting_options
 @setting_options("DATABASE", "ORGANIZATION")
 @environment_option
 @click.option("--type", "slug", help="Only entities of this type.")
+@click.option("--force", is_flag=True, help="Replace FILE where it exists.")
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True), default="-")
-def export(settings: Settings, environment: str, slug: str | None, file: str) -> None:
+def export(settings: Settings, environment: str, slug: str | None, force: bool, file: str) -> None:
     """Write entities to a FILE or standard output.
 
     Each line is one live entity of the environment as the API shows it in JSON, in creation order.
@@ -35,7 +36,7 @@ def export(settings: Settings, environment: str, slug: str | None, file: str) ->
         with click.progressbar(
             transfer.export(slug), length=count, label="Exporting", file=sys.stderr, hidden=_quiet()
         ) as entities:
-            _write(file, map(write_record, entities), settings["DATABASE"])
+            _write(file, map(write_record, entities), settings["DATABASE"], force)
     if file != "-":
         click.echo(f"Entities exported: {count}", err=True)
 
@@ -57,7 +58,7 @@ def import_(settings: Settings, environment: str, file: BinaryIO) -> None:
     click.echo(f"Entities imported: {count}", err=True)
 
 
-def _write(file: str, lines: Iterable[bytes], database: Path) -> None:
+def _write(file: str, lines: Iterable[bytes], database: Path, force: bool) -> None:
     if file == "-":
         sys.stdout.buffer.writelines(lines)
         return
@@ -69,6 +70,8 @@ def _write(file: str, lines: Iterable[bytes], database: Path) -> None:
         return
     if not target.parent.is_dir():
         raise Refused(f"There is no folder {target.parent}; name another file")
+    if target.exists() and not force:
+        raise Refused(f"{target} exists; name another file, or replace it with --force")
     with replacing(target) as draft, draft.open("wb") as output:
         output.writelines(lines)
 

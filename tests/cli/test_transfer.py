@@ -57,10 +57,12 @@ def test_an_export_goes_into_another_environment_by_files(struere: Run, store: R
     assert struere("export", "--environment", "production").stdout == LINES
 
 
-def test_an_export_replaces_a_file(struere: Run, store: Run, folder: Path) -> None:
+def test_an_export_replaces_a_file_only_by_force(struere: Run, store: Run, folder: Path) -> None:
     (folder / "all.jsonl").write_text("old " * 1000)
     store(LINES)
-    struere("export", "all.jsonl")
+    assert_refused(struere("export", "all.jsonl"), "exists; name another file, or replace it with --force")
+    assert (folder / "all.jsonl").read_text() == "old " * 1000
+    struere("export", "--force", "all.jsonl")
     assert (folder / "all.jsonl").read_text() == LINES
 
 
