@@ -220,7 +220,7 @@ SETTINGS = (
     Setting("HOST", "127.0.0.1", str, "Address to listen on.", "ADDRESS"),
     Setting("PORT", "8000", _whole(0, 65535), "Port to listen on; 0 takes any free one.", "NUMBER"),
     Setting("WORKERS", "1", _whole(1, 64), "Worker processes.", "NUMBER"),
-    Setting("THREADS", "4", _whole(1, 256), "Threads of each worker.", "NUMBER"),
+    Setting("THREADS", "8", _whole(1, 256), "Threads of each worker.", "NUMBER"),
     Setting("PROJECT", None, _path, "Folder with entity-types/ and entities/ to apply at the start.", "FOLDER"),
     Setting("KEY", None, str, "Development API key to use instead of a random one.", "KEY", secret=True),
     Setting("EPHEMERAL", "off", _switch, "Store in a temporary folder that is gone at the end."),

@@ -49,7 +49,7 @@ http {{
     include {folder}/site.conf;
 }}
 """
-SLOW_CLIENTS = 12  # of a server of 4 threads
+SLOW_CLIENTS = 12  # of a server of 8 threads
 
 
 class Proxy:

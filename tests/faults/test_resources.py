@@ -310,7 +310,7 @@ def test_a_server_that_does_not_look_at_the_clock_is_caught(tmp_path: Path) -> N
 
 # Slow clients
 
-SLOW_CLIENTS = 12  # of 4 threads, the default
+SLOW_CLIENTS = 12  # of 8 threads, the default
 
 
 def test_clients_that_dribble_keep_the_threads_from_others_until_they_are_done(server: Server) -> None:
