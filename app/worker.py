@@ -46,6 +46,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
     """A thread worker that answers malformed HTTP with JSON, and stops in time."""
 
     place: int | None = None
+    cpu: int | None = None
 
     def __init__(self, *arguments: Any) -> None:
         """Start with no connection."""

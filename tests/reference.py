@@ -139,10 +139,8 @@ def places(indexed: Sequence[Sequence[str]], query: str, common: int = COMMON) -
     late = [0] * len(indexed)
     if held(uses[last]) > common:
         late = begun
-    elif held(begun) > common:
-        uses[f"{last}*"] = begun
     else:
-        uses[last] = begun
+        uses[f"{last}*"] = begun
     ranking = [each for each in uses.values() if held(each) <= common]
     frequent = [each for each in uses.values() if held(each) > common]
     found: dict[int, Place] = {}

@@ -66,6 +66,17 @@ def test_each_of_as_many_workers_as_cpus_keeps_to_one(server: Server) -> None:
 
 
 @pytest.mark.skipif(len(CPUS) < 2, reason="one CPU is everyone's")
+def test_each_keeps_to_one_of_its_own_after_a_reload_and_a_kill(server: Server) -> None:
+    before = server.workers(WORKERS)
+    server.process.send_signal(signal.SIGHUP)
+    after = server.workers(WORKERS, without=before)
+    killed = next(pid for pid in after if os.sched_getaffinity(pid) == {CPUS[-1]})
+    os.kill(killed, signal.SIGKILL)
+    pids = server.workers(WORKERS, without=[*before, killed])
+    until(lambda: sorted(cpu for pid in pids for cpu in os.sched_getaffinity(pid)) == CPUS)
+
+
+@pytest.mark.skipif(len(CPUS) < 2, reason="one CPU is everyone's")
 def test_a_single_worker_goes_where_there_is_room() -> None:
     with serve() as server:
         assert [sorted(os.sched_getaffinity(pid)) for pid in server.workers(1)] == [CPUS]

@@ -38,7 +38,7 @@ def explain(
     long as it takes: the SQL, SQLite's plan, how many entities were read and matched, the time, and advice are shown.
     """
     conditions = _conditions(filters)
-    workspace = open_workspace(settings, create=False)
+    workspace = open_workspace(settings, create=False, to_read=True)
     parts = workspace.parts
     entities = EntityRepository(parts.database, parts.outside, workspace.environment(environment), None, slug)
     found = entities.explain(conditions, status, limit, cursor)

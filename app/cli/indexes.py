@@ -35,7 +35,7 @@ def indexes() -> None:
 @json_option
 def list_(settings: Settings, environment: str, as_json: bool) -> None:
     """List the field indexes of an environment, dropped ones too."""
-    workspace = open_workspace(settings, create=False)
+    workspace = open_workspace(settings, create=False, to_read=True)
     found = [
         {"type": each.definition.slug, **row}
         for each in workspace.types(environment).all()

@@ -64,7 +64,7 @@ def list_(settings: Settings, environment: str, as_json: bool) -> None:
 @json_option
 def show(settings: Settings, environment: str, slug: str, as_json: bool) -> None:
     """Show the entity type with a SLUG: its fields, how many entities it has, and its indexes."""
-    workspace = open_workspace(settings, create=False)
+    workspace = open_workspace(settings, create=False, to_read=True)
     found = workspace.types(environment).get(slug)
     count, indexes = workspace.types(environment).count(slug), rows_of(workspace, found)
     if as_json:

@@ -25,12 +25,12 @@ class Checkpoints:
         connection.pragma("journal_size_limit", FILE_BYTES)
         connection.set_wal_hook(self._after_commit)
 
-    def run(self, connection: apsw.Connection) -> None:
-        """Keep the log at some 16 MiB, after a commit and outside of any transaction."""
+    def run(self, connection: apsw.Connection, may_wait: bool = True) -> None:
+        """Keep the log at some 16 MiB, after a commit and outside of any transaction; wait for readers if need be."""
         pages, self._pages = self._pages, 0
         # What was committed stands, whatever becomes of this; the next one tries again.
         with suppress(apsw.Error):
-            if pages >= self._next_wait:
+            if pages >= self._next_wait and may_wait:
                 self._next_wait = pages + STEP
                 self._wait_for_readers(connection)
             elif pages >= PAGES:

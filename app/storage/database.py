@@ -109,8 +109,9 @@ class Database:
 
     def _checkpoint(self) -> None:
         connection = getattr(self._local, "connection", None)
-        if connection is not None and not connection.in_transaction:
-            self._checkpoints[connection].run(connection)
+        with suppress(apsw.ConnectionClosedError):
+            if connection is not None and not connection.in_transaction:
+                self._checkpoints[connection].run(connection)
 
     @contextmanager
     def snapshot(self) -> Iterator[apsw.Connection]:
@@ -143,7 +144,9 @@ class Database:
             raise self._failure(error) from error
 
     def _failure(self, error: apsw.Error) -> StorageFailed:
-        if isinstance(error, apsw.CantOpenError | apsw.ReadOnlyError):
+        connection = getattr(self._local, "connection", None)
+        is_writing = connection is not None and connection.in_transaction
+        if isinstance(error, apsw.CantOpenError | apsw.ReadOnlyError) and not is_writing:
             # SQLite reads only, and for good, where a file could not be opened for writing that one time.
             self._local.__dict__.clear()
         return next(failure() for cause, failure in FAILURES.items() if isinstance(error, cause))
@@ -155,6 +158,7 @@ class Database:
         try:
             with suppress(apsw.Error):
                 connection.execute(sql, values)
+                self._checkpoints[connection].run(connection, may_wait=False)
         finally:
             connection.set_busy_timeout(self._busy_timeout)
 

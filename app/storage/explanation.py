@@ -36,8 +36,8 @@ def explain(reader: apsw.Cursor, query: Query, columns: str) -> Explanation:
             break
     milliseconds = watch.milliseconds
     sql, parameters = query.select(plan, columns)
-    planned = reader.execute(f"EXPLAIN QUERY PLAN {sql}", parameters)
-    written = " ".join(planned.expanded_sql.split()).removeprefix("EXPLAIN QUERY PLAN ")
+    planned = reader.execute(f"EXPLAIN QUERY PLAN {' '.join(sql.split())}", parameters)
+    written = planned.expanded_sql.removeprefix("EXPLAIN QUERY PLAN ")
     steps = [step for *_, step in planned]
     has_more = len(rows) > query.limit
     last: Any = rows[-1][-1] if has_more else LAST

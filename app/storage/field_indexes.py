@@ -10,7 +10,7 @@ import apsw
 
 from .filters import OWN_COLUMNS, json_path
 
-MOST = 8  # of one entity type: each costs every write of its entities
+MOST = 8  # of one entity type: each costs every write
 KEY_LENGTH = 200  # characters of a text that are indexed; triggers that exist have it in them
 LAST = 2**63 - 1  # no sequence comes after it (https://sqlite.org/autoinc.html)
 CHUNK = 250  # entities that are filled in by one statement, which even at a mebibyte each takes less than a second
@@ -72,6 +72,9 @@ def declare(connection: apsw.Connection, type_id: int, fields: Iterable[str], no
         remove(connection, rows[field].id)
     for field in sorted(wanted - declared):
         _declare(connection, type_id, rows.get(field), field, now)
+    guessed = [index for index in of_type(connection, type_id) if index.is_live and index.reason != "declared"]
+    for index in guessed[: max(0, len(guessed) + len(wanted) - MOST)]:
+        remove(connection, index.id)
     return declared != wanted
 
 

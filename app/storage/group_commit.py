@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import apsw
 
-from .errors import StorageBusy, StorageError
+from .errors import StorageBusy, StorageError, StorageFailed
 from .outside import pause
 
 MOST = 64  # writes in a group; those behind it wait until all of it is on the disk
@@ -51,6 +51,8 @@ class GroupCommit:
             try:
                 return write.answer.result(self._patience)  # type: ignore[no-any-return]
             except TimeoutError:
+                if write.answer.done():
+                    raise
                 if self._withdraw(write):
                     raise StorageBusy from None
 
@@ -78,6 +80,7 @@ class GroupCommit:
             if write not in self._waiting:
                 return False
             self._waiting.remove(write)
+            self._alone = min(self._alone, len(self._waiting))
             return True
 
     def _run(self) -> None:
@@ -140,7 +143,7 @@ class _Write:
         self.answer: Future[Any] = Future()
         self._function = function
         self._value: Any = None
-        self._refusal: StorageError | None = None
+        self._refusal: BaseException | None = None
 
     def run(self, connection: apsw.Connection, is_alone: bool) -> None:
         """Call the function; raise where the transaction has to be undone."""
@@ -150,7 +153,8 @@ class _Write:
         except BaseException as error:
             # A cursor in a frame of the traceback would keep a transaction open for as long as the error is kept.
             clear_frames(error.__traceback__)
-            if isinstance(error, StorageError) and connection.in_transaction and connection.total_changes() == before:
+            is_refusal = isinstance(error, StorageError) and not isinstance(error, StorageFailed)
+            if is_refusal and connection.in_transaction and connection.total_changes() == before:
                 self._refusal = error
             elif is_alone:
                 raise

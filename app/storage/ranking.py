@@ -44,8 +44,6 @@ def weigh(cursor: apsw.Cursor, type_id: int, phrases: Sequence[str]) -> Weighed:
     else:
         last = []
         held |= _held(cursor, type_id, [begun])
-        if held[begun] <= COMMON:
-            del held[whole]
     ranking = [phrase for phrase, count in held.items() if 0 < count <= COMMON]
     return Weighed(ranking, [phrase for phrase, count in held.items() if count > COMMON], last)
 

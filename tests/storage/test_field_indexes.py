@@ -201,6 +201,17 @@ def test_slow_filters_make_no_more_indexes_than_a_type_may_have(
     make_slow(database, 99, "a", now=1)
 
 
+def test_declared_indexes_take_the_room_of_the_oldest_that_slow_filters_made(
+    database: Database, types: EntityTypes, declare: Declare
+) -> None:
+    for field in map(str, range(MOST)):
+        make_slow(database, types.get("customer").id, field, now=1)
+    declare("a", "b")
+    assert [index.shown_field for index in types.get("customer").indexes if index.is_live] == [
+        *map(str, range(2, MOST)), "a", "b",
+    ]  # fmt: skip
+
+
 def test_an_index_that_is_not_there_cannot_be_dropped(types: EntityTypes, declare: Declare) -> None:
     declare("a")
     types.drop_index("customer", "a")

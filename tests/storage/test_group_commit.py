@@ -14,7 +14,7 @@ import pytest
 from app.storage import filters
 from app.storage.database import Database
 from app.storage.documents import decode
-from app.storage.errors import EntityNotFound, OutsideScope, StorageBusy, StorageFull
+from app.storage.errors import EntityNotFound, OutsideScope, StorageBroken, StorageBusy, StorageFull
 from app.storage.group_commit import MOST
 from app.storage.repository import EntityRepository
 from tests.conftest import UNKNOWN_ID
@@ -145,6 +145,32 @@ def test_two_updates_of_one_entity_in_a_group_both_survive(
     assert decode(first.result(PATIENCE).data) == {"name": "Jane", "plan": "pro"}
     assert customers.get(jane.id) == second.result(PATIENCE)
     assert decode(second.result(PATIENCE).data) == {"name": "Jane", "plan": "pro", "age": 34}
+
+
+def test_one_whose_storage_fails_loses_nothing_of_the_others(
+    database: Database, customers: EntityRepository, write_together: Callable[..., list[Future[Any]]]
+) -> None:
+    def fail(connection: apsw.Connection) -> None:
+        raise database._failure(apsw.CantOpenError())
+
+    jane = customers.create(document({"name": "Jane"}))
+    first, failed, second = write_together(
+        lambda: customers.update(jane.id, document({"plan": "pro"})),
+        lambda: database.write(fail),
+        lambda: customers.update(jane.id, document({"age": 34})),
+    )
+    with pytest.raises(StorageBroken):
+        failed.result(PATIENCE)
+    assert first.result(PATIENCE).id == second.result(PATIENCE).id == jane.id
+    assert decode(customers.get(jane.id).data) == {"name": "Jane", "plan": "pro", "age": 34}
+
+
+def test_a_function_that_runs_out_of_time_by_itself_is_answered(database: Database) -> None:
+    def late(connection: apsw.Connection) -> None:
+        raise TimeoutError("by itself")
+
+    with pytest.raises(TimeoutError, match="by itself"):
+        database.write(late)
 
 
 def test_a_write_that_does_not_fit_fails_alone(
