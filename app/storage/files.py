@@ -2,6 +2,7 @@
 
 import fcntl
 import glob
+import itertools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -83,6 +84,12 @@ def undo_second_name(path: Path) -> None:
                 second_log.unlink(missing_ok=True)
             second.unlink()
     sync(path.parent)
+
+
+def unused(path: Path, ending: str) -> Path:
+    """Return the first name that no file has of those that end in 1, 2 and so on, after a file's name and an ending."""
+    names = (path.with_name(f"{path.name}.{ending}-{number}") for number in itertools.count(1))
+    return next(each for each in names if not each.exists())
 
 
 def make_folder(folder: Path) -> None:

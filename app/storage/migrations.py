@@ -1,5 +1,7 @@
 """Make or migrate the file of a database: whole or not at all, and never another program's."""
 
+import filecmp
+import glob
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -12,7 +14,7 @@ from .backup import back_up
 from .database import Database
 from .errors import Gone, Refused
 from .file_systems import refuse_network
-from .files import locked, make_folder, remove_sidecars, replacing, undo_second_name
+from .files import locked, make_folder, remove_sidecars, replacing, undo_second_name, unused
 from .inspection import APPLICATION_ID, inspect, refuse_newer
 from .read_only import is_writable
 from .refusals import explained
@@ -105,9 +107,12 @@ def _migrate(database: Database, tell: Tell) -> None:
 
 @contextmanager
 def _kept(database: Database, tell: Tell) -> Iterator[None]:
-    """Copy a file that nobody else can write to; the copy stays unless the migration fails, which changes nothing."""
+    """Copy a file that nobody else can write to; the copy stays unless the migration fails, which changes nothing.
+
+    It takes the place of earlier copies that are equal.
+    """
     path = database.path
-    kept = path.with_name(f"{path.name}.before-{len(MIGRATIONS)}")
+    kept = unused(path, ending := f"before-{len(MIGRATIONS)}")
     tell(f"{path} becomes version {len(MIGRATIONS)}; as it was it stays in {kept}")
     back_up(database, kept)
     try:
@@ -115,6 +120,10 @@ def _kept(database: Database, tell: Tell) -> Iterator[None]:
     except BaseException:
         kept.unlink()
         raise
+    # Starts that are killed while they migrate would fill the disk.
+    for former in path.parent.glob(f"{glob.escape(path.name)}.{ending}-*"):
+        if former != kept and filecmp.cmp(former, kept, shallow=False):
+            former.unlink()
 
 
 def _apply(connection: apsw.Connection) -> None:

@@ -1,6 +1,5 @@
 """A backup put in the place of a database, which is kept beside it."""
 
-import itertools
 import os
 from contextlib import closing, suppress
 from pathlib import Path
@@ -10,7 +9,7 @@ import apsw
 from .backup import Progress, copy, refuse_damages
 from .errors import Refused
 from .file_systems import refuse_network
-from .files import has_log, locked, make_folder, remove_sidecars, replacing, sync, undo_second_name
+from .files import has_log, locked, make_folder, remove_sidecars, replacing, sync, undo_second_name, unused
 from .inspection import in_use, recognize
 from .migrations import MIGRATIONS
 from .read_only import unchanging
@@ -64,7 +63,7 @@ def _set_aside(path: Path) -> Path | None:
     if path.exists():
         if has_log(path):
             _move_log(path)
-        former = next(each for number in itertools.count(1) if not (each := _numbered(path, number)).exists())
+        former = unused(path, "replaced")
         os.link(path, former)
         if has_log(path):  # of a database too damaged to take it
             os.link(path.with_name(f"{path.name}-wal"), former.with_name(f"{former.name}-wal"))
@@ -79,7 +78,3 @@ def _move_log(path: Path) -> None:
         recognize(path, len(MIGRATIONS))  # SQLite would throw away the log of a file that is none
         with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)) as connection:
             connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
-
-
-def _numbered(path: Path, number: int) -> Path:
-    return path.with_name(f"{path.name}.replaced-{number}")

@@ -107,7 +107,7 @@ def start(path: Path) -> int:
 
 def kill(folder: Path, rounds: int, dice: random.Random) -> Counter[str]:
     """Hold migrations that are killed to being there whole or not at all, and the copies before them to the same."""
-    path, kept = folder / "struere.db", folder / f"struere.db.before-{NEW[0]}"
+    path = folder / "struere.db"
     took = min(time_of_one(path) for _ in range(5))
     met: Counter[str] = Counter()
     # One moment in each part of a stretch that is somewhat longer than a migration.
@@ -118,15 +118,21 @@ def kill(folder: Path, rounds: int, dice: random.Random) -> Counter[str]:
             os.kill(pids[0], signal.SIGKILL)
         found = state(path)
         assert found in (OLD, NEW), found
-        if kept.exists():
-            assert state(kept) == OLD
-        met["new" if found == NEW else "old and copied" if kept.exists() else "old"] += 1
+        copied = kept(folder)
+        assert set(map(state, copied)) <= {OLD}
+        met["new" if found == NEW else "old and copied" if copied else "old"] += 1
         with starting(path, 1):
             pass
-        assert (state(path), state(kept)) == (NEW, OLD)
-        assert {each.name for each in folder.iterdir()} == {path.name, kept.name}
+        (copy,) = kept(folder)
+        assert (state(path), state(copy)) == (NEW, OLD)
+        assert {each.name for each in folder.iterdir()} == {path.name, copy.name}
     assert met["old"] + met["old and copied"], met
     return met
+
+
+def kept(folder: Path) -> list[Path]:
+    """Return the copies that migrations have kept, whole by their names."""
+    return [each for each in folder.glob("struere.db.before-*") if each.name.rpartition("-")[2].isdigit()]
 
 
 def time_of_one(path: Path) -> float:
@@ -145,7 +151,7 @@ def pair_on_new(folder: Path, rounds: int, dice: random.Random) -> Counter[str]:
 
 def pair_on_old(folder: Path, rounds: int, dice: random.Random) -> Counter[str]:
     """Hold starts that come in pairs to both going well on a file that is to be migrated."""
-    return pairs(folder, rounds, old_file, {"struere.db", f"struere.db.before-{NEW[0]}"})
+    return pairs(folder, rounds, old_file, {"struere.db", f"struere.db.before-{NEW[0]}-1"})
 
 
 def pairs(folder: Path, rounds: int, make: Callable[[Path], None], left: set[str]) -> Counter[str]:

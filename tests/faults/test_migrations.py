@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+import apsw
 import pytest
 
 from app.storage.database import Database
@@ -52,7 +53,7 @@ def test_a_planted_bug_is_caught(harness: str, bug: str) -> None:
 
 @pytest.mark.parametrize("old", [False, True], ids=["a new file", "an old file"])
 def test_two_servers_that_start_at_once_on(tmp_path: Path, old: bool) -> None:
-    path, kept = tmp_path / "struere.db", tmp_path / f"struere.db.before-{len(MIGRATIONS)}"
+    path, kept = tmp_path / "struere.db", tmp_path / f"struere.db.before-{len(MIGRATIONS)}-1"
     for _ in range(rounds(3, 30)):
         (old_file if old else lambda path: empty(path.parent))(path)
         with ExitStack() as stack, ThreadPoolExecutor() as pool:
@@ -68,7 +69,7 @@ def test_two_servers_that_start_at_once_on(tmp_path: Path, old: bool) -> None:
 
 
 def test_a_start_keeps_an_old_file_as_it_was_and_tells_where(tmp_path: Path) -> None:
-    path, kept = tmp_path / "instance" / "struere.db", tmp_path / "instance" / f"struere.db.before-{len(MIGRATIONS)}"
+    path, kept = tmp_path / "instance" / "struere.db", tmp_path / "instance" / f"struere.db.before-{len(MIGRATIONS)}-1"
     path.parent.mkdir()
     old_file(path)
     ended = run("keys", "list", folder=tmp_path)
@@ -81,5 +82,28 @@ def test_a_start_keeps_an_old_file_as_it_was_and_tells_where(tmp_path: Path) -> 
     database = Database(tmp_path / "restored", 0, TOKENIZER)
     with closing(database.connection) as connection:
         assert connection.pragma("user_version") == 1
-    assert run("keys", "list", folder=tmp_path).stderr == ended.stderr
+    second = kept.with_name(f"{kept.name[:-1]}2")
+    assert run("keys", "list", folder=tmp_path).stderr == ended.stderr.replace(kept.name, second.name)
     assert run("keys", "list", folder=tmp_path).stderr == ""
+
+
+def test_each_migration_keeps_the_file_that_it_found(tmp_path: Path) -> None:
+    path = tmp_path / "instance" / "struere.db"
+    path.parent.mkdir()
+    for number, slug in enumerate(("first", "second"), 1):
+        old = tmp_path / slug / "struere.db"
+        old.parent.mkdir()
+        old_file(old)
+        with closing(apsw.Connection(str(old))) as connection:
+            connection.execute("INSERT INTO organization (slug, created_at) VALUES (?, 0)", (slug,))
+        assert run("restore", "--force", str(old), folder=tmp_path).returncode == 0
+        kept = path.with_name(f"{path.name}.before-{len(MIGRATIONS)}-{number}")
+        assert f"as it was it stays in {kept}\n" in run("keys", "list", folder=tmp_path).stderr
+    found = [slugs(path.with_name(f"{path.name}.before-{len(MIGRATIONS)}-{number}")) for number in (1, 2)]
+    assert found == [{"first"}, {"second"}]
+
+
+def slugs(path: Path) -> set[str]:
+    """Return which of the organizations that a test has added a file has."""
+    with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)) as connection:
+        return {slug for (slug,) in connection.execute("SELECT slug FROM organization") if " " not in slug}

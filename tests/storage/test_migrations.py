@@ -77,7 +77,7 @@ def test_a_migration_keeps_what_is_there(
     assert slugs(migrated) == ["acme"]
     assert migrated.connection.pragma("user_version") == VERSION + 2
     assert list(migrated.connection.execute("SELECT * FROM one, two")) == []
-    kept = Database(migrated.path.with_name(f"struere.db.before-{VERSION + 2}"), 0, TOKENIZER)
+    kept = Database(migrated.path.with_name(f"struere.db.before-{VERSION + 2}-1"), 0, TOKENIZER)
     assert slugs(kept) == ["acme"]
     assert kept.connection.pragma("user_version") == VERSION
     kept.close()
