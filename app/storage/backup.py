@@ -23,7 +23,10 @@ def back_up(database: Database, target: Path, progress: Progress = lambda done, 
     """
     with replacing(target) as draft:
         with closing(database.connect(database.path)) as source:
-            copy(source, draft, progress)
+            try:
+                copy(source, draft, progress)
+            finally:
+                database.refuse_changed()
         with closing(apsw.Connection(*unchanging(draft))) as connection:
             refuse_damages(connection, database.path)
         remove_sidecars(target)

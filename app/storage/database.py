@@ -52,6 +52,7 @@ class Database:
         self._busy_timeout = busy_timeout
         self._durability = durability
         self._vfs = vfs
+        self._look: read_only.Look | None = None  # when it was first read without a lock
         self._local = threading.local()
         self._checkpoints: weakref.WeakKeyDictionary[apsw.Connection, Checkpoints] = weakref.WeakKeyDictionary()
         self._group_commit = GroupCommit(self._writing, self._checkpoint, busy_timeout)
@@ -142,8 +143,10 @@ class Database:
             yield
         except tuple(FAILURES) as error:
             raise self._failure(error) from error
+        self.refuse_changed()
 
     def _failure(self, error: apsw.Error) -> StorageFailed:
+        self.refuse_changed()
         connection = getattr(self._local, "connection", None)
         is_writing = connection is not None and connection.in_transaction
         if isinstance(error, apsw.CantOpenError | apsw.ReadOnlyError) and not is_writing:
@@ -175,10 +178,24 @@ class Database:
 
     def connect(self, path: Path) -> apsw.Connection:
         """Open a file and read nothing of it yet; closing it is left to the caller."""
-        name, flags = read_only.address(path) if self.read_only else (str(path), apsw.SQLITE_OPEN_READWRITE)
+        name, flags = self._address(path)
         connection = apsw.Connection(name, flags=flags, vfs=self._vfs)
         connection.set_busy_timeout(self._busy_timeout)
         return connection
+
+    def _address(self, path: Path) -> tuple[str, int]:
+        if not self.read_only:
+            return str(path), apsw.SQLITE_OPEN_READWRITE
+        look = read_only.look(path)
+        address = read_only.address(path)
+        if address == read_only.unchanging(path):
+            self._look = self._look or look
+        return address
+
+    def refuse_changed(self) -> None:
+        """Raise Refused where it was read without a lock, and is no longer as it was: what was read may be wrong."""
+        if self._look:
+            read_only.refuse_changed(self.path, self._look)
 
     def retokenize(self) -> None:
         """Rebuild the search indexes that were made with another tokenizer than the one set."""

@@ -50,7 +50,10 @@ def inspect(database: Database, newest: int) -> None:
     header = recognize(path, newest)
     if not database.read_only:
         _refuse_unwritable(path)
-    _refuse_damaged(database, header)
+    try:
+        _refuse_damaged(database, header)
+    finally:
+        database.refuse_changed()
 
 
 def recognize(path: Path, newest: int) -> Header:

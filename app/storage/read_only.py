@@ -2,10 +2,25 @@
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 import apsw
 
-from .files import has_log
+from .errors import Refused
+from .file_systems import is_on_read_only_disk
+from .files import SIDECARS, has_log
+
+
+class Look(NamedTuple):
+    """What tells that a file, read without a lock, is still as it was.
+
+    In write-ahead log mode the change counter of its header stays where a transaction leaves the first page alone.
+    """
+
+    file: int
+    size: int
+    written_at: int  # nanoseconds
+    sidecars: tuple[bool, ...]
 
 
 def is_writable(path: Path) -> bool:
@@ -22,9 +37,25 @@ def unwritable(path: Path) -> tuple[str, Path] | None:
 def address(path: Path) -> tuple[str, int]:
     """Return the name and the flags to open a database with that is to be read alone.
 
-    A log is read along, which SQLite can where a server has made its index; without a log nothing beside it is needed.
+    A server, or a log, is seen by the files beside it: then SQLite locks, which it can where a server has made the
+    log's index. On a read-only disk a log that is empty needs none.
     """
-    return (str(path), apsw.SQLITE_OPEN_READONLY) if has_log(path) else unchanging(path)
+    log, index = (path.with_name(path.name + ending).exists() for ending in ("-wal", "-shm"))
+    beside = (log and index) if is_on_read_only_disk(path) else (log or index)
+    return (str(path), apsw.SQLITE_OPEN_READONLY) if beside or has_log(path) else unchanging(path)
+
+
+def look(path: Path) -> Look:
+    """Look at a database and at what is beside it."""
+    found = path.stat()
+    sidecars = tuple(path.with_name(path.name + ending).exists() for ending in SIDECARS)
+    return Look(found.st_ino, found.st_size, found.st_mtime_ns, sidecars)
+
+
+def refuse_changed(path: Path, former: Look) -> None:
+    """Raise Refused where a database is not as it was at a former look."""
+    if not path.exists() or look(path) != former:
+        raise Refused(f"{path} was opened or changed by another program while it was read; try again")
 
 
 def unchanging(path: Path) -> tuple[str, int]:
