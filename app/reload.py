@@ -46,6 +46,10 @@ class Preparation:
         """End the process where it stands; the database is as it was."""
         if not self.ended:
             os.kill(self._pid, signal.SIGKILL)
+        self.close()
+
+    def close(self) -> None:
+        """Leave the process to itself."""
         os.close(self._reader)
 
 

@@ -69,7 +69,7 @@ def run(
         ready()
         _warn_if_exposed(arbiter)
 
-    here = {"bind": f"fd://{listener.detach()}", "when_ready": when_ready}
+    here = {"bind": f"fd://{listener.detach()}", "when_ready": when_ready, "post_fork": _Arbiter.after_fork}
     _Arbiter(_Application(settings, here, create_app, load_again)).run()
 
 
@@ -83,6 +83,15 @@ def gunicorn_settings(settings: dict[str, Any]) -> dict[str, Any]:
         "workers": settings["WORKERS"],
         "threads": settings["THREADS"],
     }
+
+
+def part_with_workers(arbiter: Arbiter) -> None:
+    """Let a reload not wait for the workers of before: gunicorn heeds no signal while it does.
+
+    It waits for those that are older than the first new one, and tells whom to stop by age as well.
+    """
+    for worker in arbiter.WORKERS.values():
+        worker.age = arbiter.worker_age + 0.5
 
 
 SETTINGS = {
@@ -102,6 +111,7 @@ SETTINGS = {
     "child_exit": places.give_back,
     "post_worker_init": lambda worker: _open(worker),
     "when_ready": lambda arbiter: _warn_if_exposed(arbiter),
+    "on_reload": part_with_workers,
     "worker_exit": lambda arbiter, worker: _close(worker),
 }
 
@@ -212,6 +222,12 @@ class _Arbiter(Arbiter):  # type: ignore[misc]
         if self._preparation:
             self._preparation.stop()
             self._preparation = None
+
+    def after_fork(self, worker: Worker) -> None:
+        """Pin a worker, and close in it what the arbiter has open for itself alone."""
+        places.pin(self, worker)
+        if self._preparation:
+            self._preparation.close()
 
     def spawn_worker(self) -> int:
         """Fork with the signals that stop held back, so that none is lost before the worker handles them."""

@@ -33,7 +33,7 @@ ARROWS = {
     "app.serve": {"app.logs", "app.places", "app.reload", "app.storage", "app.worker"},
     "app.worker": {"app.headers", "app.linger", "app.places", "app.storage"},
     "app.cli": {"app.api", "app.config", "app.parts", "app.project", "app.serve", "app.storage"},
-    "app.gunicorn_conf": {"app.config", "app.parts", "app.reload", "app.serve", "app.storage"},
+    "app.gunicorn_conf": {"app.config", "app.parts", "app.reload", "app.serve", "app.storage", "app.worker"},
     "app.__main__": {"app"},
     "app": {"app.api", "app.cli", "app.config", "app.headers", "app.logs", "app.parts", "app.storage"},
 }

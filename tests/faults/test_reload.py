@@ -2,7 +2,7 @@
 
 import os
 import signal
-from contextlib import closing
+from contextlib import closing, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -34,6 +34,18 @@ def status_of_a_list(address: tuple[str, int], key: str) -> int:
     with closing(HTTPConnection(*address, timeout=PATIENCE)) as connection:
         connection.request("GET", "/v1/data/customer", headers={"Authorization": f"Bearer {key}"})
         return connection.getresponse().status
+
+
+def pipes(pid: int) -> set[str]:
+    """Return the pipes that a process has open, but for its standard ones."""
+    files = [path for path in Path(f"/proc/{pid}/fd").iterdir() if int(path.name) > 2]
+    return {link for path in files if (link := os.readlink(path)).startswith("pipe:")}
+
+
+def runs(pid: int) -> bool:
+    with suppress(OSError):
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    return False
 
 
 def refuse_a_reload(folder: Path, command: Path = COMMAND) -> None:
@@ -80,8 +92,9 @@ def test_a_server_goes_on_and_stops_in_time_while_indexes_are_rebuilt(tmp_path: 
             set_again(server, TOKENIZER)
             (rebuilding,) = server.workers(2) - old
             os.kill(*old, signal.SIGKILL)
-            server.workers(2, without=old)
+            (new,) = server.workers(2, without=old) - {rebuilding}
             assert found(server, "zoe") == 1
+            assert not pipes(new) & pipes(rebuilding)
             set_again(server, TOKENIZER)  # in place of the first
             server.workers(2, without=[rebuilding])
             server.process.terminate()
@@ -100,6 +113,24 @@ def test_a_gunicorn_of_ones_own_serves_on_with_the_indexes_of_before(tmp_path: P
             until(lambda: old.isdisjoint(now := children(process.pid)) and len(now) == 1)
             assert status_of_a_list(address, key) == 200  # by the new worker
         assert process.poll() is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("between", [True, False], ids=["while it rebuilds", "before it looks"])
+def test_a_gunicorn_of_ones_own_stops_in_time_while_indexes_are_rebuilt(
+    tmp_path: Path, number: signal.Signals, between: bool
+) -> None:
+    with gunicorn(tmp_path, "--workers", "1", STRUERE_BUSY_TIMEOUT="60000") as (process, address, key):
+        assert status_of_a_list(address, key) == 200
+        (tmp_path / "instance").mkdir()
+        (tmp_path / "instance" / "config.py").write_text(TOKENIZER)
+        old = children(process.pid)
+        with held(tmp_path / "struere.db"):
+            process.send_signal(signal.SIGHUP)
+            rebuilding = until(lambda: children(process.pid) - old) if between else []
+            process.send_signal(number)
+            assert process.wait(STOP) == 0
+            until(lambda: not any(map(runs, rebuilding)))
 
 
 def test_settings_that_wait_for_a_restart_are_told_at_a_reload(tmp_path: Path) -> None:

@@ -214,6 +214,39 @@ def test_a_write_that_waits_for_seconds_is_answered_by_a_server_that_is(tmp_path
     assert interrupt(tmp_path, interruption) == 201
 
 
+# A stop that begins while workers of before a reload are at work
+
+LATE = STOP + 3  # seconds, with what a busy machine needs; a reload that were waited for first would take STOP more
+
+
+def test_a_stop_takes_seconds_while_a_worker_of_before_a_reload_waits_to_write(tmp_path: Path) -> None:
+    with (
+        serve("--limits", "off", "--project", str(CUSTOMERS), folder=tmp_path) as server,
+        held(server.database),
+        waiting_write(server.address, str(server.key)),
+    ):
+        server.process.send_signal(signal.SIGHUP)
+        assert server.told("The settings were read again") == "."
+        begun = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - begun < LATE
+
+
+def test_a_gunicorn_of_ones_own_stops_in_time_too_while_a_worker_of_before_waits_to_write(tmp_path: Path) -> None:
+    with (
+        gunicorn(tmp_path, "--workers", "1") as (process, address, key),
+        held(tmp_path / "struere.db"),
+        waiting_write(address, key),
+    ):
+        old = children(process.pid)
+        process.send_signal(signal.SIGHUP)
+        until(lambda: len(children(process.pid) - old) == 1 and len(children(process.pid)) == 2)
+        begun = time.monotonic()
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+        assert time.monotonic() - begun < LATE
+
+
 # Clients that would hold up a stop
 
 AUTHORIZED = "HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n"
