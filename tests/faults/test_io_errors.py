@@ -5,22 +5,26 @@ import itertools
 import random
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import closing
 from copy import deepcopy
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import apsw
 import pytest
 
-from app.storage import checkpoints
+from app.storage import checkpoints, group_commit
 from app.storage.check import problems
 from app.storage.errors import Refused, StorageBroken, StorageBusy, StorageFailed, StorageFull
+from app.storage.group_commit import GroupCommit
 from app.storage.migrations import prepare
+from app.storage.outside import Deadline
 from tests.faults import planted
 from tests.faults.system_calls import Fault, Faults, faulty
 from tests.faults.workload import Workload, connect
 from tests.profiles import rounds
+from tests.server import PATIENCE
 
 WRITES = 8  # with a disk that fails
 ALL_UP_TO = 6  # of the calls of a kind fail, one a run; then some
@@ -71,6 +75,44 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
 @pytest.fixture(autouse=True)
 def checkpoints_after_most_writes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoints, "PAGES", CHECKPOINT_EVERY)
+
+
+class Driven(Future[Any]):
+    """The answer to a write, which is made in the thread that asks for the answer."""
+
+    def __init__(self, group_commit: GroupCommit) -> None:
+        super().__init__()
+        self._group_commit = group_commit
+
+    def result(self, timeout: float | None = None) -> Any:
+        self._drive(timeout)
+        return super().result(0)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        self._drive(timeout)
+        return super().exception(0)
+
+    def _drive(self, timeout: float | None) -> None:
+        deadline = Deadline(int((timeout or PATIENCE) * 1000))
+        while not self.done() and not deadline.passed:
+            self._group_commit._write_group()
+            self._group_commit._afterwards()
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no two threads be in SQLite: one in a call that may fail waits for the interpreter, and has a mutex.
+
+    The other may have the interpreter and wait for the mutex. Real system calls need no interpreter.
+    """
+
+    def line_up(self: GroupCommit, function: Any) -> Any:
+        write = group_commit._Write(function)
+        write.answer = Driven(self)
+        self._waiting.append(write)
+        return write
+
+    monkeypatch.setattr(GroupCommit, "_line_up", line_up)
 
 
 @pytest.fixture(scope="module")
