@@ -19,7 +19,7 @@ NAME = "flask"
 # What the server does with its database, its log and its connections, and where it listens.
 LEFT_OUT = (
     *("post_worker_init", "worker_exit", "when_ready", "post_request", "logger_class", "proc_name", "bind"),
-    *("pre_fork", "post_fork", "child_exit"),
+    *("pre_fork", "post_fork", "child_exit", "on_reload"),
 )
 # Each worker on a CPU where there is one for each, as the server has them.
 PINNED = """
