@@ -150,7 +150,8 @@ class Workload:
             self.ledger.attempt(acknowledged)
             self.ledger.acknowledge()
         if any(errors):
-            if not any(isinstance(error, PowerCut) for error in errors):
+            # One whose answer the cut has taken may be there; of a group that none of has an answer, all or nothing is.
+            if acknowledged != state or not any(isinstance(error, PowerCut) for error in errors):
                 self.ledger.attempt(
                     *_parts(acknowledged, {name: result for name, result in results.items() if failed[name]})
                 )
