@@ -140,13 +140,22 @@ class Workload:
                 self.entities(database).update(name, document(fields), "trial")
             for name, fields in created.items():
                 self.entities(database, NamedOutside(name)).create(document(fields))
-        self._learn(state, results, [write.answer.exception(PATIENCE) for write in writes[-len(results) :]])
+        errors = [write.answer.exception(PATIENCE) for write in writes[-len(results) :]]
+        self._learn(state, results, errors, alone=with_refused)
 
-    def _learn(self, state: dict[str, Any], results: dict[str, Any], errors: list[BaseException | None]) -> None:
+    def _learn(
+        self, state: dict[str, Any], results: dict[str, Any], errors: list[BaseException | None], alone: bool
+    ) -> None:
         """Tell the ledger what was acknowledged, one by one, and raise what was not."""
         failed = dict(zip(results, errors, strict=True))
-        acknowledged = state | {name: result for name, result in results.items() if failed[name] is None}
-        if acknowledged != state:
+        acknowledged = state
+        for name, result in results.items():
+            if failed[name] is None:
+                acknowledged = acknowledged | {name: result}
+                if alone:  # each in a transaction of its own, in this order
+                    self.ledger.attempt(acknowledged)
+                    self.ledger.acknowledge()
+        if acknowledged != state and not alone:
             self.ledger.attempt(acknowledged)
             self.ledger.acknowledge()
         if any(errors):
