@@ -29,6 +29,8 @@ ENTITIES = 4_000  # live ones, of a kilobyte each: more than SQLite's caches hol
 TEXT = "lorem ipsum dolor sit amet " * 32
 PATH = "/v1/data/customer"
 
+LOOKS = 5  # at the open files, of which the least counts
+
 # What has to hold after the warm-up.
 MEMORY_GROWTH = 1.10
 WAL_BYTES = 64 * 2**20
@@ -115,7 +117,8 @@ def watch(server: Server, seconds: float, every: float) -> Iterator[Sample]:
         yield Sample(
             time.monotonic() - start,
             tuple(memory(pid) for pid in pids),
-            sum(open_files(pid) for pid in (server.process.pid, *pids)),
+            # A write has the file of the queue open for a moment.
+            min(sum(open_files(pid) for pid in (server.process.pid, *pids)) for _ in range(LOOKS)),
             wal.stat().st_size,
         )
 
