@@ -80,7 +80,7 @@ def test_a_planted_busy_timeout_of_0_is_caught(tmp_path: Path) -> None:
 
 IMPATIENT = {"STRUERE_BUSY_TIMEOUT": "500"}  # milliseconds
 WAITS_WITH_THE_TURN = """
-import fcntl, os, sys, time
+import fcntl, os, sys
 path = sys.argv[1]
 while True:
     file = open(path, "a")
@@ -88,7 +88,7 @@ while True:
     if os.path.exists(path) and os.path.samestat(os.stat(path), os.fstat(file.fileno())):
         break  # a worker that starts removes the file where nobody is in it
 print(flush=True)
-time.sleep(600)
+sys.stdin.read()  # until the end of who started it
 """
 
 
@@ -96,7 +96,7 @@ time.sleep(600)
 def stopped_with_the_turn(server: Server) -> Iterator[None]:
     """Let a process be stopped whose turn it is to write; at the end it is continued, and gives its turn back."""
     program = [sys.executable, "-c", WAITS_WITH_THE_TURN, f"{server.database}-queue"]
-    with subprocess.Popen(program, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline()
         process.send_signal(signal.SIGSTOP)
