@@ -10,9 +10,9 @@ from flask import Flask
 from flask.logging import default_handler
 
 from . import config as settings
-from .api import auth, cors, entities, entity_types, errors, health, limits
+from .api import auth, entities, entity_types, errors, health, limits
+from .api.application import Application
 from .cli import commands
-from .headers import HEADERS, with_headers
 from .logs import FORMAT, Formatter
 from .parts import assemble
 from .storage.migrations import prepare, was_prepared
@@ -25,7 +25,7 @@ def create_app(config: Mapping[str, Any] | None = None, outside: Outside | None 
 
     Its database is created or migrated, unless the process that this one was forked from has done that.
     """
-    app = Flask(__name__, instance_path=str(Path.cwd() / "instance"), static_folder=None)
+    app = Application(__name__, instance_path=str(Path.cwd() / "instance"), static_folder=None)
     app.config.update(config or {})
     app.extensions["settings"] = settings.load(config)
     app.config.update(app.extensions["settings"])
@@ -40,11 +40,8 @@ def create_app(config: Mapping[str, Any] | None = None, outside: Outside | None 
         parts.database.close()
 
     default_handler.setFormatter(Formatter(FORMAT))
-    app.wsgi_app = with_headers(app.wsgi_app, HEADERS)  # type: ignore[assignment, method-assign]
     errors.register(app)
-    cors.register(app)
-    auth.register(app, parts.keys)
-    limits.register(app, parts.outside)
+    auth.register(app, parts.keys, limits.counting(app, parts.outside))
     for module in (entities, entity_types, health):
         app.register_blueprint(module.blueprint)
     app.cli.add_command(commands, "struere")

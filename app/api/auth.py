@@ -1,11 +1,13 @@
 """Bearer key -> caller, before anything else looks at a request."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from flask import Flask, g, request
 
 from ..storage.api_keys import ApiKey, ApiKeys
 from ..storage.repository import Scope
+from .application import is_data_api
 from .errors import NoPermission, Unauthorized
 
 
@@ -16,18 +18,20 @@ class Caller(NamedTuple):
     scope: Scope | None
 
 
-def register(app: Flask, keys: ApiKeys) -> None:
-    """Set g.caller on every request of an app: None where it needs no key; raise Unauthorized or NoPermission."""
+def register(app: Flask, keys: ApiKeys, count: Callable[[ApiKey], object]) -> None:
+    """Set g.caller on every request of an app, None where it needs no key, and count what has one.
+
+    Raise Unauthorized, NoPermission or what counting raises.
+    """
 
     @app.before_request
-    def authenticate() -> None:
-        needs_key = is_data_api(request.path) and request.method != "OPTIONS"
-        g.caller = _caller(keys, request.environ.get("HTTP_AUTHORIZATION", "")) if needs_key else None
-
-
-def is_data_api(path: str) -> bool:
-    """Tell whether a path is of the Data API, routed or not."""
-    return path == "/v1" or path.startswith("/v1/")
+    def admit() -> None:
+        environ = request.environ
+        if not is_data_api(environ) or environ["REQUEST_METHOD"] == "OPTIONS":
+            g.caller = None
+            return
+        g.caller = caller = _caller(keys, environ.get("HTTP_AUTHORIZATION", ""))
+        count(caller.key)
 
 
 def _caller(keys: ApiKeys, authorization: str) -> Caller:

@@ -1,6 +1,6 @@
 """The bytes of a request's body: all of them, or none of one that is too large."""
 
-from flask import current_app, request
+from flask import Request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from .errors import BrokenBody
@@ -8,14 +8,14 @@ from .errors import BrokenBody
 STEP = 64 * 2**10  # bytes read at a time
 
 
-def read_body() -> bytes:
+def read_body(request: Request, most: int) -> bytes:
     """Return the body; raise RequestEntityTooLarge as soon as that is sure, BrokenBody where it breaks off."""
-    length, most = request.content_length or 0, current_app.config["MAX_BODY_BYTES"]
+    length = request.content_length or 0
     if length > most:
         raise RequestEntityTooLarge
     parts: list[bytes] = []
     size = 0
-    while part := _read():
+    while part := _read(request):
         size += len(part)
         if size > most:
             raise RequestEntityTooLarge
@@ -26,7 +26,7 @@ def read_body() -> bytes:
     return b"".join(parts)
 
 
-def _read() -> bytes:
+def _read(request: Request) -> bytes:
     try:
         return request.stream.read(STEP)
     except Exception as error:

@@ -81,6 +81,5 @@ def _entities(slug: str) -> EntityRepository:
 
 
 def _respond(page: Page) -> Response:
-    data = [part for entity in page.entities for part in (b",", entity)][1:]
     rest = orjson.dumps({"cursor": page.cursor, "hasMore": page.has_more})
-    return respond_text([b'{"data":[', *data, b"],", rest[1:]])
+    return respond_text([b'{"data":[', b",".join(page.entities), b"],", rest[1:]])

@@ -4,9 +4,11 @@ import re
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
+from wsgiref.types import WSGIEnvironment
 
 import orjson
 from flask import Response
+from werkzeug.datastructures import Headers
 
 MAXIMUM_DEPTH = 240  # orjson writes at most 254 levels, and an answer adds some of its own
 
@@ -42,6 +44,14 @@ def parse(text: bytes) -> Any:
     return value
 
 
+class JSON(Response):
+    """A response whose headers are already as they are to be sent."""
+
+    def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
+        """Return the headers without looking for what might have to be encoded, such as an address."""
+        return self.headers
+
+
 def respond(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Return a response of a value as JSON."""
     return respond_text([orjson.dumps(body)], status, headers)
@@ -49,7 +59,7 @@ def respond(body: Any, status: int = 200, headers: dict[str, str] | None = None)
 
 def respond_text(parts: Sequence[bytes], status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Return a response of the JSON text that parts make."""
-    return Response(b"".join((*parts, b"\n")), status, headers, content_type="application/json")
+    return JSON(b"".join((*parts, b"\n")), status, headers, content_type="application/json")
 
 
 def _is_deeper(text: bytes, levels: int) -> bool:

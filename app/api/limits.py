@@ -2,17 +2,15 @@
 
 import functools
 import math
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping, Sequence
 from logging import Logger
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from flask import Flask, g
+from flask import Flask
 from flask_limiter import Limiter
-from limits import RateLimitItem, parse
+from limits import parse
 from limits.errors import StorageError
-from limits.strategies import MovingWindowRateLimiter, RateLimiter
 
 from ..storage.api_keys import ApiKey
 from ..storage.counters import MemoryCounters
@@ -25,49 +23,34 @@ IN_TROUBLE_FOR = 5_000  # milliseconds until a storage that failed is asked agai
 LOGGED_EVERY = 60_000  # milliseconds
 
 
-class Rate(RateLimitItem):
-    """So many requests in so many seconds; what is counted is no one rate's, and stays when another is set."""
-
-    __slots__ = ("_seconds",)
-
-    def __init__(self, amount: int, seconds: int) -> None:
-        """Take the number of requests, and the window in seconds."""
-        super().__init__(amount)
-        self._seconds = seconds
-
-    def get_expiry(self) -> int:
-        """Return the window in seconds."""
-        return self._seconds
-
-    def key_for(self, *identifiers: object) -> str:
-        """Return the name of a counter."""
-        return "/".join(map(str, identifiers))
-
-
 class Limit(NamedTuple):
-    """A rate and whom it is for; a request counts towards the limit of its key and of its organization."""
+    """As many requests in so many seconds as `amount`; the key is the name of their counter.
 
-    rate: Rate
-    scope: str
-    identifier: str
+    What is counted is of no one limit, and stays when another is set.
+    """
+
+    key: str
+    amount: int
+    seconds: int
+
+    @property
+    def scope(self) -> str:
+        """What it is a limit of: a key, or an organization."""
+        return self.key.partition("/")[0]
 
 
-def register(app: Flask, outside: Outside) -> None:
-    """Count every authenticated request of an app; call it after registering authentication."""
+def counting(app: Flask, outside: Outside) -> Callable[[ApiKey], object]:
+    """Return what counts a request of a key, and raises RateLimited."""
     if not app.config["LIMITS"]:
-        return
+        return lambda key: None
     address, options = storage_of(app.config, outside)
     limiter = Limiter(_no_key, storage_uri=address, storage_options=options, strategy="moving-window")
     # The extension's own hook counts per endpoint and cannot say when to retry to the millisecond:
     # it is not registered where the app knows the extension already.
     app.extensions["limiter"] = {limiter}
     limiter.init_app(app)
-    counting = Counting(limiter.limiter, outside, app.logger)
-
-    @app.before_request
-    def count_request() -> None:
-        if g.caller is not None:
-            counting.hit(limits_of(app.config, g.caller.key))
+    counter = Counting(limiter.storage, outside, app.logger)
+    return lambda key: counter.hit(limits_of(app.config, key))
 
 
 def storage_of(settings: Mapping[str, Any], outside: Outside) -> tuple[str, dict[str, Any]]:
@@ -88,14 +71,12 @@ def limits_of(settings: Mapping[str, Any], key: ApiKey) -> Sequence[Limit]:
 class Counting:
     """Count by a storage, and while there is trouble with it in the memory of this process."""
 
-    def __init__(self, limiter: RateLimiter, outside: Outside, logger: Logger) -> None:
-        """Take what counts by the storage, whose trouble must be a StorageError or an OSError."""
-        self._limiter = limiter
-        # What the shared storage counts under one lock costs half, and nobody comes in between.
-        self._held = limiter.storage.held if isinstance(limiter.storage, ExactStorage) else nullcontext()
+    def __init__(self, storage: Any, outside: Outside, logger: Logger) -> None:
+        """Take a storage of moving windows, whose trouble must be a StorageError or an OSError."""
+        self._storage = storage
         self._outside = outside
         self._logger = logger
-        self._memory = MovingWindowRateLimiter(ExactStorage(MemoryCounters(), outside))
+        self._memory = ExactStorage(MemoryCounters(), outside)
         self._failed_at = self._logged_at = -LOGGED_EVERY
 
     def hit(self, limits: Sequence[Limit]) -> None:
@@ -109,8 +90,7 @@ class Counting:
     def _free_at(self, limits: Sequence[Limit]) -> float | None:
         if not self._is_in_trouble():
             try:
-                with self._held:
-                    return _free_at(self._limiter, limits)
+                return _free_at(self._storage, limits)
             except (StorageError, OSError) as error:
                 self._note(error)
         return _free_at(self._memory, limits)
@@ -131,26 +111,29 @@ def milliseconds(seconds: float) -> int:
     return math.ceil(round(seconds * 1000, 2))
 
 
-def _free_at(limiter: RateLimiter, limits: Sequence[Limit]) -> float | None:
+def _free_at(storage: Any, limits: Sequence[Limit]) -> float | None:
     """Count a request, or return when one is admitted, in Unix seconds."""
-    for limit in limits:
-        if not limiter.hit(*limit):
-            break
-    else:
+    if _is_admitted(storage, limits):
         return None
-    windows = [limiter.get_window_stats(*limit) for limit in limits]
-    return max((window.reset_time for window in windows if window.remaining < 1), default=0)
+    windows = [(limit, *storage.get_moving_window(*limit)) for limit in limits]
+    return max((start + limit.seconds for limit, start, count in windows if count >= limit.amount), default=0)
+
+
+def _is_admitted(storage: Any, limits: Sequence[Limit]) -> bool:
+    if isinstance(storage, ExactStorage):
+        return storage.acquire_all(limits)  # under one lock, which costs half
+    return all(storage.acquire_entry(*limit) for limit in limits)
 
 
 @functools.lru_cache(10_000)
 def _limits(rate: str, key_id: str, organization_rate: str, organization_id: int) -> Sequence[Limit]:
-    scopes = ((rate, "key", key_id), (organization_rate, "organization", str(organization_id)))
-    return [Limit(_parsed(rate), scope, identifier) for rate, scope, identifier in scopes if rate != "off"]
+    scopes = ((rate, f"key/{key_id}"), (organization_rate, f"organization/{organization_id}"))
+    return [Limit(key, *_parsed(rate)) for rate, key in scopes if rate != "off"]
 
 
-def _parsed(rate: str) -> Rate:
+def _parsed(rate: str) -> tuple[int, int]:
     item = parse(rate)
-    return Rate(item.amount, item.get_expiry())
+    return item.amount, item.get_expiry()
 
 
 def _no_key() -> str:

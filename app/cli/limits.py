@@ -6,9 +6,8 @@ from typing import Any
 
 import click
 from limits.storage import storage_from_string
-from limits.strategies import MovingWindowRateLimiter, RateLimiter
 
-from ..api.limits import Limit, Rate, limits_of, milliseconds, storage_of
+from ..api.limits import Limit, limits_of, milliseconds, storage_of
 from ..config import Settings
 from ..storage.api_keys import ApiKey
 from ..storage.errors import ApiKeyNotFound, Refused
@@ -33,8 +32,8 @@ def show(settings: Settings, key_id: str | None, as_json: bool) -> None:
     and the organization. The limits are those of this command's settings, which may be others than a server's.
     """
     workspace = open_workspace(settings, create=False)
-    limiter = _limiter(settings, workspace)
-    rows = list(_rows(settings, limiter, _keys(workspace, key_id)))
+    storage = _storage(settings, workspace)
+    rows = list(_rows(settings, storage, _keys(workspace, key_id)))
     if as_json:
         click.echo(json.dumps(rows))
         return
@@ -54,27 +53,27 @@ def reset(settings: Settings, key_id: str | None, everything: bool) -> None:
     if bool(key_id) == everything:
         raise click.UsageError("Name a key, or give --all")
     workspace = open_workspace(settings, create=False)
-    limiter = _limiter(settings, workspace)
+    storage = _storage(settings, workspace)
     if everything:
-        limiter.storage.reset()
+        storage.reset()
         click.echo("Reset all rate limits.")
         return
     for key in _keys(workspace, key_id):
         for limit in limits_of(settings, key):
             if limit.scope == "key":
-                limiter.clear(*limit)
+                storage.clear(limit.key)
         click.echo(f"Reset the rate limit of {key.id} ({key.name}).")
 
 
-def _limiter(settings: Settings, workspace: Workspace) -> RateLimiter:
+def _storage(settings: Settings, workspace: Workspace) -> Any:
     """Return what counts for the server, whether or not one runs."""
     if settings["LIMIT_STORAGE"] == "memory://":
         raise Refused("Requests are counted in the memory of the server, out of reach; restart it to reset them")
     address, options = storage_of(settings, workspace.parts.outside)
-    limiter = MovingWindowRateLimiter(storage_from_string(address, **options))
-    if not limiter.storage.check():
+    storage = storage_from_string(address, **options)
+    if not storage.check():
         raise Refused("Cannot reach where requests are counted; look at STRUERE_LIMIT_STORAGE and at the disk")
-    return limiter
+    return storage
 
 
 def _keys(workspace: Workspace, key_id: str | None) -> list[ApiKey]:
@@ -86,32 +85,32 @@ def _keys(workspace: Workspace, key_id: str | None) -> list[ApiKey]:
     return found
 
 
-def _rows(settings: Settings, limiter: RateLimiter, keys: list[ApiKey]) -> Iterator[dict[str, Any]]:
+def _rows(settings: Settings, storage: Any, keys: list[ApiKey]) -> Iterator[dict[str, Any]]:
     organization: Limit | None = None
     for key in keys:
         by_scope = {limit.scope: limit for limit in limits_of(settings, key)}
         organization = by_scope.get("organization")
-        yield {"scope": "key", "id": key.id, "name": key.name, **_state(limiter, by_scope.get("key"))}
+        yield {"scope": "key", "id": key.id, "name": key.name, **_state(storage, by_scope.get("key"))}
     if keys:
         name = settings["ORGANIZATION"]
-        yield {"scope": "organization", "id": name, "name": None, **_state(limiter, organization)}
+        yield {"scope": "organization", "id": name, "name": None, **_state(storage, organization)}
 
 
-def _state(limiter: RateLimiter, limit: Limit | None) -> dict[str, Any]:
+def _state(storage: Any, limit: Limit | None) -> dict[str, Any]:
     """Return a limit and what is used and left of it; freeAt is in Unix milliseconds."""
     if limit is None:
         return {"limit": "off", "used": None, "left": None, "freeAt": None}
-    window, rate = limiter.get_window_stats(*limit), limit.rate
-    left = max(0, window.remaining)
-    free_at = None if left else milliseconds(window.reset_time)
-    return {"limit": _written(rate), "used": rate.amount - window.remaining, "left": left, "freeAt": free_at}
+    start, used = storage.get_moving_window(*limit)
+    left = max(0, limit.amount - used)
+    free_at = None if left else milliseconds(start + limit.seconds)
+    return {"limit": _written(limit), "used": used, "left": left, "freeAt": free_at}
 
 
-def _written(rate: Rate) -> str:
+def _written(limit: Limit) -> str:
     """Return a rate as a setting has it, in the largest unit that goes."""
-    name, seconds = next((name, each) for name, each in UNITS if not rate.get_expiry() % each)
-    times = rate.get_expiry() // seconds
-    return f"{rate.amount}/{times if times > 1 else ''}{name}"
+    name, seconds = next((name, each) for name, each in UNITS if not limit.seconds % each)
+    times = limit.seconds // seconds
+    return f"{limit.amount}/{times if times > 1 else ''}{name}"
 
 
 def _cells(freeAt: int | None, **row: Any) -> tuple[str, ...]:  # noqa: N803, a name of the JSON

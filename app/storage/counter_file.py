@@ -47,28 +47,23 @@ class FileCounters(Counters):
     def reset(self) -> None:
         """Begin without a file, as after a fork: the lock on what the parent has open would be the child's as well."""
         self._forget()
-        self._lock = threading.RLock()
-        self._depth = 0
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
         """Lock the counters, and open or make the file if need be."""
         if not self._lock.acquire(timeout=PATIENCE / 1000):
             raise TimeoutError(f"{self._path} is locked")
-        if not self._depth:
-            try:
-                self._open_locked()
-            except BaseException:
-                self._close()
-                self._lock.release()
-                raise
-        self._depth += 1
+        try:
+            self._open_locked()
+        except BaseException:
+            self._close()
+            self._lock.release()
+            raise
         return self
 
     def __exit__(self, *error: object) -> None:
         """Unlock the counters."""
-        self._depth -= 1
-        if not self._depth:
-            FLOCK(self._descriptor, UNLOCK)
+        FLOCK(self._descriptor, UNLOCK)
         self._lock.release()
 
     def __del__(self) -> None:

@@ -55,30 +55,36 @@ class Ring:
         """Tell whether the newest entry still counts."""
         return self.count > 0 and self.time(self.count - 1) + self.window > now
 
-    def is_crowded(self, amount: int, now: int) -> bool:
-        """Tell whether that many new entries would take the place of one that still counts."""
-        last = self.count + amount - self.capacity - 1
-        return amount > self.capacity or (amount > 0 <= last and self.time(last) + self.window > now)
+    def hit(self, amount: int, limit: int, window: int, now: int) -> bool | None:
+        """Make entries, unless with them more than the limit would count for the window.
 
-    def hit(self, amount: int, limit: int, window: int, now: int) -> bool:
-        """Make entries, unless with them more than the limit would count for the window."""
+        Return whether they were made, or None where they would take the place of some that count: it is too small.
+        """
         words, first, capacity = self._words, self._first, self.capacity
         words[self._record + WINDOW] = window
         count = words[self._record + COUNT]
         if count and words[first + (count - 1) % capacity] > now:
             self.set_back(now)
         blocking = count + amount - limit - 1
-        if blocking >= 0 and blocking >= count - capacity:
+        if 0 <= blocking >= count - capacity:
             if words[first + blocking % capacity] > now:
                 self.set_back(now)
             if words[first + blocking % capacity] + window > now:
                 return False
+        replaced = count + amount - capacity - 1
+        if (
+            capacity < limit
+            and replaced >= 0
+            and (amount > capacity or words[first + replaced % capacity] + window > now)
+        ):
+            return None
         self.add(now, amount)
         return True
 
     def add(self, time: int, amount: int = 1) -> None:
         """Make entries."""
-        words, first, capacity, count = self._words, self._first, self.capacity, self.count
+        words, first, capacity = self._words, self._first, self.capacity
+        count = words[self._record + COUNT]
         for number in range(count, count + amount):
             words[first + number % capacity] = time
         words[self._record + COUNT] = count + amount

@@ -11,7 +11,7 @@ FEW = 8  # entries that a new counter has room for; few keys ever need as many a
 
 
 class Counters(ABC):
-    """Counters by name; use them inside `with`, which holds the lock and may be nested."""
+    """Counters by name; use them inside `with`, which holds the lock."""
 
     _table: Table
 
@@ -30,13 +30,21 @@ class Counters(ABC):
             ring.set_back(now)
         return ring
 
-    def ring(self, name: str, limit: int, amount: int, now: int) -> Ring:
-        """Return a counter, made or enlarged if need be, that keeps all that counts beside so many new entries."""
+    def hit(self, name: str, amount: int, limit: int, window: int, now: int) -> bool:
+        """Make entries in a counter, made or enlarged if need be, unless with them more than the limit would count."""
+        if amount > limit:
+            return False
         ring = self._found(name)
-        if ring is not None and not (ring.capacity < limit and ring.is_crowded(amount, now)):
-            return ring
-        capacity = min(limit, max(FEW, amount, 2 * ring.capacity if ring else 0))
-        return self._made(name.encode(), capacity, now)
+        while ring is None or (is_made := ring.hit(amount, limit, window, now)) is None:
+            ring = self.make(name, min(limit, max(FEW, amount, 2 * ring.capacity if ring else 0)), now)
+        return is_made
+
+    def make(self, name: str, capacity: int, now: int) -> Ring:
+        """Return a new counter, or one enlarged."""
+        encoded = name.encode()
+        while (ring := self._table.add(encoded, capacity)) is None:
+            self._move(new_table([each for each in self._rings() if each.is_live(now)], words_of(encoded, capacity)))
+        return ring
 
     def clear(self) -> int:
         """Forget every entry and return how many counters there are."""
@@ -51,11 +59,6 @@ class Counters(ABC):
         except (Damaged, IndexError):
             self._begin_anew()
             return None
-
-    def _made(self, name: bytes, capacity: int, now: int) -> Ring:
-        while (ring := self._table.add(name, capacity)) is None:
-            self._move(new_table([each for each in self._rings() if each.is_live(now)], words_of(name, capacity)))
-        return ring
 
     def _rings(self) -> list[Ring]:
         try:
@@ -78,7 +81,7 @@ class MemoryCounters(Counters):
 
     def __init__(self) -> None:
         """Begin without a counter."""
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
         self._table = new_table()
 
     def __enter__(self) -> Self:

@@ -33,6 +33,7 @@ FAILURES: dict[type[apsw.Error], type[StorageFailed]] = {
     apsw.CorruptError: StorageBroken,
     apsw.NotADBError: StorageBroken,
 }
+CAUSES = tuple(FAILURES)
 
 
 class Database:
@@ -55,6 +56,7 @@ class Database:
         self._look: read_only.Look | None = None  # when it was first read without a lock
         self._local = threading.local()
         self._checkpoints: weakref.WeakKeyDictionary[apsw.Connection, Checkpoints] = weakref.WeakKeyDictionary()
+        self._told = _Told(self)
         self._group_commit = GroupCommit(self._writing, self._checkpoint, busy_timeout)
 
     @property
@@ -67,20 +69,20 @@ class Database:
 
     def read(self, sql: str, values: Any = None) -> Iterator[Any]:
         """Yield the rows of a query as they are asked for; raise StorageFailed."""
-        with self._told():
+        with self._told:
             yield from self.connection.execute(sql, values)
 
     def row(self, sql: str, values: Any = None) -> Any:
         """Return the first row of a query, or None; raise StorageFailed."""
         try:
             return self.connection.execute(sql, values).fetchone()
-        except tuple(FAILURES) as error:
-            raise self._failure(error) from error
+        except CAUSES as error:
+            raise self.failure(error) from error
 
     @contextmanager
     def reading(self, milliseconds: int, spent: Callable[[int], object] = lambda steps: None) -> Iterator[apsw.Cursor]:
         """Give a cursor for so long, or for ever with 0, and tell what it spent; raise TooSlow and StorageFailed."""
-        with self._told(), bounds.reading(self.connection, milliseconds, spent) as cursor:
+        with self._told, bounds.Reading(self.connection, milliseconds, spent) as cursor:
             yield cursor
 
     def write(self, function: Function[Written]) -> Written:
@@ -105,7 +107,7 @@ class Database:
         def begin(connection: apsw.Connection) -> None:
             writer_queue.begin(connection, self.path, is_wanted, deadline)
 
-        with self._told(), self._transaction(begin) as connection:
+        with self._told, self._transaction(begin) as connection:
             yield connection
 
     def _checkpoint(self) -> None:
@@ -117,7 +119,7 @@ class Database:
     @contextmanager
     def snapshot(self) -> Iterator[apsw.Connection]:
         """Read several times from one state of the database; raise StorageFailed."""
-        with self._told(), self._transaction(lambda connection: connection.execute("BEGIN")) as connection:
+        with self._told, self._transaction(lambda connection: connection.execute("BEGIN")) as connection:
             yield connection
 
     @contextmanager
@@ -136,16 +138,8 @@ class Database:
                 connection.execute("ROLLBACK")
             raise
 
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Tell in the storage's own words what SQLite cannot do; other errors are bugs and pass."""
-        try:
-            yield
-        except tuple(FAILURES) as error:
-            raise self._failure(error) from error
-        self.refuse_changed()
-
-    def _failure(self, error: apsw.Error) -> StorageFailed:
+    def failure(self, error: apsw.Error) -> StorageFailed:
+        """Return what an error of SQLite is in the storage's own words."""
         self.refuse_changed()
         connection = getattr(self._local, "connection", None)
         is_writing = connection is not None and connection.in_transaction
@@ -211,6 +205,22 @@ class Database:
                 connection.close()
         self._local = threading.local()
         writer_queue.close(self.path)
+
+
+class _Told:
+    """A context that tells in the storage's own words what SQLite cannot do; other errors are bugs and pass."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, CAUSES):
+            raise self._database.failure(error) from error
+        if error is None:
+            self._database.refuse_changed()
 
 
 def _equality_key(*values: Any) -> str:

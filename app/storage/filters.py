@@ -4,7 +4,6 @@ Pure. What a client writes reaches SQL only as a bound value, field names and al
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import orjson
@@ -25,8 +24,7 @@ class InvalidFilters(ValueError):
     """Filters that are no filters, with a sentence that tells how to mend them."""
 
 
-@dataclass(frozen=True)
-class Condition:
+class Condition(NamedTuple):
     """One operator on one field; `own` names the entity's own field for where `data` has none."""
 
     path: tuple[str, ...]

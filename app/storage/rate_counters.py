@@ -4,7 +4,7 @@ An entry counts for its expiry to the millisecond and not at its end.
 """
 
 from bisect import bisect_right
-from contextlib import AbstractContextManager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -27,7 +27,7 @@ class ExactStorage(Storage, MovingWindowSupport):
     def __init__(self, counters: Counters, outside: Outside, wrap_exceptions: bool = False) -> None:
         """Take the counters, and what tells the time."""
         super().__init__(wrap_exceptions=wrap_exceptions)
-        self._counters = counters
+        self.counters = counters
         self._outside = outside
 
     @property
@@ -35,22 +35,23 @@ class ExactStorage(Storage, MovingWindowSupport):
         """Return what trouble with the counters is."""
         return OSError
 
-    @property
-    def held(self) -> AbstractContextManager[object]:
-        """A context in which no other thread or process counts; it raises OSError."""
-        return self._counters
-
     def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
         """Make entries, unless with them more than the limit would count; expiry in seconds."""
-        if amount > limit:
-            return False
-        with self._counters as counters:
+        with self.counters as counters:
+            return counters.hit(MOVING + key, amount, limit, expiry * 1000, self._outside.now())
+
+    def acquire_all(self, entries: Iterable[tuple[str, int, int]]) -> bool:
+        """Make one entry each under some keys, with nobody in between, up to the first whose limit it would exceed.
+
+        Each is a key, a limit and an expiry in seconds; return whether all were made.
+        """
+        with self.counters as counters:
             now = self._outside.now()
-            return counters.ring(MOVING + key, limit, amount, now).hit(amount, limit, expiry * 1000, now)
+            return all(counters.hit(MOVING + key, 1, limit, expiry * 1000, now) for key, limit, expiry in entries)
 
     def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
         """Return when the oldest entry that counts was made, in Unix seconds, and how many count."""
-        with self._counters as counters:
+        with self.counters as counters:
             now = self._outside.now()
             ring = counters.find(MOVING + key, now)
             kept = ring.kept if ring else range(0)
@@ -60,9 +61,9 @@ class ExactStorage(Storage, MovingWindowSupport):
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Count in a fixed window, which begins with its first count; return the number."""
-        with self._counters as counters:
+        with self.counters as counters:
             now = self._outside.now()
-            ring = counters.find(FIXED + key, now) or counters.ring(FIXED + key, 1, 0, now)
+            ring = counters.find(FIXED + key, now) or counters.make(FIXED + key, 1, now)
             start = ring.time(0)
             if not ring.is_live(now):
                 ring.clear()
@@ -72,14 +73,14 @@ class ExactStorage(Storage, MovingWindowSupport):
 
     def get(self, key: str) -> int:
         """Return the number in the fixed window."""
-        with self._counters as counters:
+        with self.counters as counters:
             now = self._outside.now()
             ring = counters.find(FIXED + key, now)
             return ring.count if ring and ring.is_live(now) else 0
 
     def get_expiry(self, key: str) -> float:
         """Return when the fixed window ends, or now where there is none, in Unix seconds."""
-        with self._counters as counters:
+        with self.counters as counters:
             now = self._outside.now()
             ring = counters.find(FIXED + key, now)
             return (ring.time(0) + ring.window if ring and ring.is_live(now) else now) / 1000
@@ -87,21 +88,21 @@ class ExactStorage(Storage, MovingWindowSupport):
     def check(self) -> bool:
         """Tell whether the counters can be used."""
         try:
-            with self._counters:
+            with self.counters:
                 return True
         except OSError:
             return False
 
     def clear(self, key: str) -> None:
         """Forget what was counted under a key."""
-        with self._counters as counters:
+        with self.counters as counters:
             for kind in (MOVING, FIXED):
                 if ring := counters.find(kind + key, self._outside.now()):
                     ring.clear()
 
     def reset(self) -> int:
         """Forget everything and return how many counters there were."""
-        with self._counters as counters:
+        with self.counters as counters:
             return counters.clear()
 
 

@@ -163,6 +163,17 @@ def test_a_trailing_slash_makes_no_difference(send: Callable[..., Any], route: R
     assert send("owner", **{**options, "path": options["path"] + "/"}).status_code in (200, 201)
 
 
+@pytest.mark.parametrize("host", ["a b", "a/b", "user@a", "a,b:c", "[::1", "a:1:2", "ä"])
+def test_what_is_no_host_is_refused(send: Callable[..., Any], host: str) -> None:
+    response = send("owner", "GET", PATH, headers={"Host": host})
+    assert_error(response, 400, "The Host header must be a host, and a port if need be")
+
+
+@pytest.mark.parametrize("host", ["a", "a:", "127.0.0.1:80", "[::1]:80", "%61", "a,b", "xn--4ca.example"])
+def test_any_host_is_answered_alike(send: Callable[..., Any], host: str) -> None:
+    assert send("owner", "GET", PATH, headers={"Host": host}).status_code == 200
+
+
 def test_health_tolerates_a_trailing_slash(client: FlaskClient) -> None:
     assert client.get("/health/").status_code == 200
 

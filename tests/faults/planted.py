@@ -100,7 +100,7 @@ def roll_back_what_is_rolled_back(patch: pytest.MonkeyPatch, module: Any = datab
         if self.connection.in_transaction:
             yield self.connection
             return
-        with self._told():
+        with self._told:
             self.connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self.connection

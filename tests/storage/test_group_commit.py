@@ -151,7 +151,7 @@ def test_one_whose_storage_fails_loses_nothing_of_the_others(
     database: Database, customers: EntityRepository, write_together: Callable[..., list[Future[Any]]]
 ) -> None:
     def fail(connection: apsw.Connection) -> None:
-        raise database._failure(apsw.CantOpenError())
+        raise database.failure(apsw.CantOpenError())
 
     jane = customers.create(document({"name": "Jane"}))
     first, failed, second = write_together(

@@ -32,6 +32,7 @@ MINUTE = 60  # seconds
 PATIENCE = 20  # seconds: a bound against waiting for ever
 FORK = multiprocessing.get_context("fork")
 ADD = Ring.add
+FLOCK = counter_file.FLOCK
 
 
 @pytest.fixture
@@ -254,13 +255,32 @@ def test_counting_without_a_lock_is_caught(
         assert sum(in_processes(4, hammer(path, outside))) == 100
 
 
-def test_both_scopes_are_counted_with_nobody_in_between(storage: SharedStorage, path: Path) -> None:
-    with storage.held:
-        assert admitted(storage, "a", 1) == 1
+def test_both_scopes_are_counted_with_nobody_in_between(
+    storage: SharedStorage, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert storage.check()
+    asked: list[int] = []
+
+    def flock(descriptor: int, operation: int) -> int:
+        asked.append(operation)
+        return FLOCK(descriptor, operation)
+
+    def add(self: Ring, time: int, amount: int = 1) -> None:
         with path.open() as file, pytest.raises(BlockingIOError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    with path.open() as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        ADD(self, time, amount)
+
+    monkeypatch.setattr(counter_file, "FLOCK", flock)
+    monkeypatch.setattr(Ring, "add", add)
+    assert storage.acquire_all([("a", 60, MINUTE), ("b", 1, MINUTE)])
+    assert asked == [counter_file.LOCK, counter_file.UNLOCK]
+    assert [storage.get_moving_window(key, 60, MINUTE)[1] for key in "ab"] == [1, 1]
+
+
+def test_no_more_is_counted_after_the_first_limit_that_refuses(storage: SharedStorage) -> None:
+    entries = [("a", 1, MINUTE), ("b", 60, MINUTE)]
+    assert [storage.acquire_all(entries) for _ in range(2)] == [True, False]
+    assert [storage.get_moving_window(key, 60, MINUTE)[1] for key in "ab"] == [1, 1]
 
 
 def descriptors_of(path: Path) -> int:
@@ -284,7 +304,7 @@ def test_a_fork_has_a_lock_of_its_own(storage: SharedStorage, path: Path, monkey
             storage.acquire_entry("a", 60, MINUTE)
         return 1
 
-    with storage.held:
+    with storage.counters:
         assert in_processes(1, act) == [1]
     assert descriptors_of(path) == 2  # one of the map, which it keeps for itself
 
@@ -333,8 +353,8 @@ def test_a_growth_of_the_file_that_breaks_off_keeps_what_was_counted(
             with pytest.raises(KeyboardInterrupt):
                 admitted(storage, "b", 20_000, limit=100_000)
     assert path.stat().st_size > len(EMPTY)
-    with other.held:
-        assert other._counters._table.is_whole
+    with other.counters as counters:
+        assert counters._table.is_whole
     assert admitted(other, "a", 10) == 10
     assert admitted(storage, "a", 60) == 20
 

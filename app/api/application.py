@@ -1,0 +1,60 @@
+"""Flask, with the headers of every answer and with cross-origin requests, and without what no route here needs."""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from flask import Flask, Response
+from flask.wrappers import Request
+from werkzeug.exceptions import BadRequest
+from werkzeug.routing import MapAdapter
+
+from ..headers import HEADERS
+
+# Any web page may call the Data API, and read why a call failed.
+ANY_ORIGIN = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After"}
+# Whatever a page asks with is allowed, so that it sees the 404 and the 405 as well and not a network error.
+ANY_METHOD = {
+    "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type",
+}
+# RFC 9112, section 3.2, wants a 400 for all others: https://www.rfc-editor.org/rfc/rfc3986#section-3.2.2
+HOST = re.compile(r"(?:[\w.~!$&'()*+,;=%-]*|\[[\w.:]+\])(?::\d*)?", re.ASCII)
+OF_OTHERS = list(HEADERS.items())
+OF_DATA_API = [*OF_OTHERS, *ANY_ORIGIN.items()]
+
+
+class Application(Flask):
+    """A Flask application whose views are no coroutines, and whose routes are the same for every host."""
+
+    def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request; a preflight is answered for routes that there are not as well."""
+        is_open = is_data_api(environ)
+        more = OF_DATA_API if is_open else OF_OTHERS
+
+        # Annotations of a function within a function are evaluated at each call.
+        def start(status, own, *error):  # type: ignore[no-untyped-def]
+            return start_response(status, own + more, *error)
+
+        if is_open and environ["REQUEST_METHOD"] == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ:
+            return Response(status=204, headers=ANY_METHOD)(environ, start)
+        return super().wsgi_app(environ, start)
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function as it is: to see that it is no coroutine takes longer than most do."""
+        return func
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """Return what finds the route of a request by its path alone: to decode the host would cost as much again."""
+        if request is None:
+            return super().create_url_adapter(request)
+        if not HOST.fullmatch(request.environ.get("HTTP_HOST", "")):
+            raise BadRequest("The Host header must be a host, and a port if need be")
+        return self.url_map.bind("", path_info=request.path, default_method=request.method)
+
+
+def is_data_api(environ: WSGIEnvironment) -> bool:
+    """Tell whether a request is one to the Data API, routed or not."""
+    path: str = "/" + environ.get("PATH_INFO", "").lstrip("/")
+    return path == "/v1" or path.startswith("/v1/")
