@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from . import json_yaml
 from .api.json import InvalidJSON, parse
 from .api.records import read_records
 from .storage.documents import Limits, encode
@@ -19,23 +18,6 @@ from .storage.transfer import Record
 
 SLUG = re.compile("[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 KEYS = ("name", "slug", "schema", "searchFields", "indexes")
-
-
-class _Loader(yaml.SafeLoader):  # type: ignore[misc]
-    """YAML as JSON: what JSON would not take for a literal or a number stays the text that it is written as."""
-
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
-
-
-# YAML 1.1 takes 12:30 for 750, 010 for 8 and yes for true. A merge key is YAML's own.
-for tag, expression, first in (
-    ("null", "null|~|", ["n", "~", ""]),
-    ("bool", "true|false", ["t", "f"]),
-    ("int", "-?(?:0|[1-9][0-9]*)", list("-0123456789")),
-    ("float", r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", list("-0123456789")),
-    ("merge", "<<", ["<"]),
-):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(f"(?:{expression})\\Z"), first)
 
 
 def read_definitions(folder: Path) -> list[Definition]:
@@ -116,17 +98,20 @@ def _is_path(field: Any) -> bool:
 def _value(path: Path) -> Any:
     try:
         text = path.read_bytes()
-        if path.suffix == ".json":
-            return parse(text)
-        # What YAML has beyond JSON - NaN, dates, sets, numbers as keys - has no place in an answer of the API.
-        value = yaml.load(text, _Loader)  # noqa: S506, a SafeLoader
-        encode(value)  # raises at sets, bytes and names that are no text, some of which json would take
-        return parse(json.dumps(value).encode())
+        return parse(text if path.suffix == ".json" else _json_of_yaml(path, text))
     except (OSError, UnicodeDecodeError, InvalidJSON) as error:
         raise Refused(f"{path} cannot be read: {error}") from None
-    except yaml.YAMLError as error:
-        raise Refused(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     except (TypeError, ValueError) as error:
         raise Refused(f"{path} holds what JSON cannot: {error}") from None
     except RecursionError:
         raise Refused(f"{path} is nested too deeply; no schema needs so many levels") from None
+
+
+def _json_of_yaml(path: Path, text: bytes) -> bytes:
+    try:
+        value = json_yaml.load(text)
+    except json_yaml.InvalidYAML as error:
+        raise Refused(f"{path} is not YAML: {error}") from None
+    # What YAML has beyond JSON - NaN, dates, sets, numbers as keys - has no place in an answer of the API.
+    encode(value)  # raises at sets, bytes and names that are no text, some of which json would take
+    return json.dumps(value).encode()

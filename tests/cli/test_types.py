@@ -199,6 +199,8 @@ BAD: dict[str, tuple[str, str | bytes, str]] = {
     "a tag that does not fit in YAML": ("a.yaml", yaml(schema="{x: !!float y}"), "a.yaml"),
     "a tag of Python in YAML": ("a.yaml", yaml(schema="{x: !!python/name:os.system }"), "is not YAML"),
     "a reference to itself in YAML": ("a.yaml", yaml(schema="&a {x: *a}"), "a.yaml"),
+    "a key twice in YAML": ("a.yaml", yaml() + "name: B\n", "is not YAML: name is there twice"),
+    "a key twice within in YAML": ("a.yaml", yaml(schema="{a: x, b: y, a: z}"), "is not YAML: a is there twice"),
     "no YAML": ("a.yaml", "slug: [", "is not YAML"),
     "no JSON": ("a.json", "{", "Malformed JSON"),
     "no UTF-8": ("a.json", b'{"slug": "\xff"}', "UTF-8"),
