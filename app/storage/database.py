@@ -22,6 +22,7 @@ from .outside import Deadline
 
 # "fast" survives a crash of the program but not one of the machine: https://sqlite.org/pragma.html#pragma_synchronous
 SYNCHRONOUS = {"full": "full", "fast": "normal"}
+PAGE_CACHE = 2_000  # KiB of each connection (https://sqlite.org/pragma.html#pragma_cache_size)
 FAILURES: dict[type[apsw.Error], type[StorageFailed]] = {
     apsw.FullError: StorageFull,
     apsw.BusyError: StorageBusy,
@@ -48,6 +49,7 @@ class Database:
         """
         self.path = path
         self.read_only = False  # for reading alone, of what cannot be written
+        self.page_cache = PAGE_CACHE
         self.tokenizer = tokenizer
         self.costs = FieldCosts()
         self._busy_timeout = busy_timeout
@@ -166,6 +168,7 @@ class Database:
         # An fsync of macOS leaves the data in the drive's cache without it.
         connection.pragma("fullfsync", self._durability == "full")
         connection.pragma("foreign_keys", True)
+        connection.pragma("cache_size", -self.page_cache)
         connection.create_scalar_function("equality_key", _equality_key, 1, deterministic=True)
         self._checkpoints[connection] = Checkpoints(connection, self._busy_timeout)
         return connection
