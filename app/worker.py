@@ -107,8 +107,8 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
             self._busy.discard(conn)
 
     def finish_request(self, conn: gthread.TConn, fs: Future[Any]) -> None:
-        """Keep the connection of a request that was answered, or count one less."""
-        if not fs.cancelled() and fs.exception() is None and fs.result() is False:
+        """Keep the connection of a request that was answered, or count one less that was closed."""
+        if conn.sock.fileno() < 0:
             self.nr_conns -= 1
         else:
             super().finish_request(conn, fs)
