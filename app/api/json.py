@@ -1,14 +1,13 @@
 """JSON of the wire: one strict parser and one encoder."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from typing import Any
-from wsgiref.types import WSGIEnvironment
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 import orjson
 from flask import Response
-from werkzeug.datastructures import Headers
 
 MAXIMUM_DEPTH = 240  # orjson writes at most 254 levels, and an answer adds some of its own
 
@@ -45,11 +44,12 @@ def parse(text: bytes) -> Any:
 
 
 class JSON(Response):
-    """A response whose headers are already as they are to be sent."""
+    """A response of one part that is sent as it is: with no header to correct and nothing to close."""
 
-    def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
-        """Return the headers without looking for what might have to be encoded, such as an address."""
-        return self.headers
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request."""
+        start_response(self.status, self.headers.to_wsgi_list())
+        return () if environ["REQUEST_METHOD"] == "HEAD" else self.response  # type: ignore[return-value]
 
 
 def respond(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
