@@ -134,8 +134,9 @@ def _config_file(path: Path) -> dict[str, Any]:
     variables: dict[str, Any] = {}
     try:
         exec(compile(path.read_bytes(), path, "exec"), variables)
-    except Exception as error:
-        raise SettingError(f"{path} does not run: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        raise SettingError(f"{path} does not run: {said}") from error
     return {name: value for name, value in variables.items() if value is not None}
 
 

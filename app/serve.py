@@ -42,6 +42,8 @@ def listen(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(2048)
+    except UnicodeError:
+        raise Refused(f"Cannot listen on {host}:{port}: that is no name of a host; name another with --host") from None
     except OSError as error:
         busy = error.errno in (errno.EADDRINUSE, errno.EACCES)
         remedy = "--port or STRUERE_PORT, or 0 for any free one" if busy else "--host"

@@ -192,6 +192,8 @@ def unreadable_entities(folder: Path) -> list[str]:
 PROJECT = ("--project", "project")
 REFUSALS: dict[str, Callable[[Path], list[str]]] = {
     "an address of another machine": lambda folder: ["--host", "203.0.113.1"],
+    "a name that no host has": lambda folder: ["--host", 64 * "a"],
+    "a name that is none": lambda folder: ["--host", "\u00fc..x"],
     "an option that does not exist": lambda folder: ["--prot", "0"],
     "a value that does not parse": lambda folder: ["--workers", "many"],
     "a settings file that does not run": file("instance/config.py", b"PORT ="),

@@ -7,7 +7,7 @@ from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 from werkzeug.exceptions import NotFound as Unrouted
 
-from ..storage.errors import Invalid, NotFound, OutsideScope, StorageFailed, TooSlow
+from ..storage.errors import Invalid, NotFound, OutsideScope, StorageBusy, StorageFailed, TooSlow
 from .json import InvalidJSON, respond
 
 COLLECTION = re.compile(r"/v1/data/+[^/]+/*")  # /v1/data/customer
@@ -112,5 +112,6 @@ def _method_not_allowed(error: MethodNotAllowed) -> Response:
 
 
 def _fault(app: Flask, error: Exception, sentence: str) -> Response:
-    app.logger.error("%s: %s %r", sentence, request.method, request.path, exc_info=error)
+    cause = None if isinstance(error, StorageBusy) else error  # who was not fast enough, no trace tells
+    app.logger.error("%s: %s %r", sentence, request.method, request.path, exc_info=cause)
     return _error(sentence, 500)

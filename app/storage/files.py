@@ -9,20 +9,24 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import Refused
+from .outside import Deadline
 
 SIDECARS = ("-journal", "-wal", "-shm")  # https://sqlite.org/tempfiles.html
-OUR_OWN = ("-queue", "-limits", "-indexing")  # what we keep beside a database
+OUR_OWN = ("-queue", "-limits", "-indexing", "-opening")  # what we keep beside a database
+PATIENCE, PAUSE = 20_000, 0.01  # milliseconds that a start waits for another or a restore; seconds between two looks
 
 
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
     """Give an empty draft, private to its owner; complete, it takes the file's place, after an exception none does.
 
-    A kill leaves the draft, whose name ends in .new, for the next one to take over. Raise Refused while another
-    process is at it.
+    A kill leaves the draft for the next one to take over. Raise Refused while another process is at it.
     """
-    draft = target.with_name(f"{target.name}.new")
-    descriptor = _claim(draft)
+    draft = draft_of(target)
+    try:
+        descriptor = _claim(draft)
+    except BlockingIOError:
+        raise Refused(f"{draft} is being written by another command; wait for that one") from None
     try:
         remove_sidecars(draft)
         os.ftruncate(descriptor, 0)
@@ -40,10 +44,14 @@ def replacing(target: Path) -> Iterator[Path]:
         os.close(descriptor)
 
 
+def draft_of(target: Path) -> Path:
+    """Return where a file is written before it takes its place: a name that nobody gives."""
+    return target.with_name(f".{target.name}.struere-draft")
+
+
 def refuse_own(target: Path, database: Path) -> None:
     """Raise Refused where a target is a database or a file that belongs to it."""
-    for ending in ("", *SIDECARS, *OUR_OWN):
-        own = database.with_name(database.name + ending)
+    for own in (draft_of(database), *(database.with_name(database.name + each) for each in ("", *SIDECARS, *OUR_OWN))):
         if target == own or (own.exists() and target.exists() and target.samefile(own)):
             raise Refused(f"{target} belongs to the database {database}; name another file")
 
@@ -107,11 +115,32 @@ def sync(folder: Path) -> None:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Let one process at a time make, migrate or replace the files of a folder."""
-    with _descriptor(folder) as descriptor:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+def locked(path: Path) -> Iterator[None]:
+    """Let one process at a time make, migrate or replace a database; raise Refused where another does not end."""
+    lock = path.with_name(f"{path.name}-opening")
+    descriptor = _waited_for(lock, path)
+    try:
         yield
+    finally:
+        if descriptor is not None:
+            lock.unlink(missing_ok=True)
+            os.close(descriptor)
+
+
+def _waited_for(lock: Path, path: Path) -> int | None:
+    """Return a descriptor of a lock when no other process has it; None where none can be made, nor anything else."""
+    deadline = Deadline(PATIENCE)
+    while True:
+        try:
+            descriptor = _claim(lock)
+        except BlockingIOError:
+            if not deadline.pause(PAUSE):
+                raise Refused(f"{path} is being made, migrated or restored; wait for the command that does") from None
+        except OSError:
+            return None
+        else:
+            hand_over(descriptor, path.parent)
+            return descriptor
 
 
 @contextmanager
@@ -123,16 +152,19 @@ def _descriptor(folder: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _claim(draft: Path) -> int:
-    """Return a descriptor of a draft that no other process has, nor has put in place while this one waited."""
+def _claim(path: Path) -> int:
+    """Return a descriptor of a file that no other process has, nor has put in place or removed while this one waited.
+
+    Raise BlockingIOError where another has it.
+    """
     while True:
-        descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             with suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(descriptor), draft.stat()):
+                if os.path.samestat(os.fstat(descriptor), path.stat()):
                     return descriptor
         except BlockingIOError:
             os.close(descriptor)
-            raise Refused(f"{draft} is being written by another command; wait for that one") from None
+            raise
         os.close(descriptor)

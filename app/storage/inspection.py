@@ -49,11 +49,21 @@ def inspect(database: Database, newest: int) -> None:
     path = database.path
     header = recognize(path, newest)
     if not database.read_only:
+        _refuse_second_name(path)
         _refuse_unwritable(path)
     try:
         _refuse_damaged(database, header)
     finally:
         database.refuse_changed()
+
+
+def _refuse_second_name(path: Path) -> None:
+    """Raise Refused for a file under two names, of which each has a log of its own.
+
+    https://sqlite.org/howtocorrupt.html#_unlinking_or_renaming_a_database_file_while_in_use
+    """
+    if path.stat().st_nlink > 1:
+        raise Refused(f"{path} has a second name, a hard link, and used under both it is lost; remove one, or copy it")
 
 
 def recognize(path: Path, newest: int) -> Header:

@@ -14,7 +14,7 @@ from .backup import back_up
 from .database import Database
 from .errors import Gone, Refused
 from .file_systems import refuse_network
-from .files import locked, make_folder, remove_sidecars, replacing, undo_second_name, unused
+from .files import has_log, locked, make_folder, remove_sidecars, replacing, undo_second_name, unused
 from .inspection import APPLICATION_ID, inspect, refuse_newer
 from .read_only import is_writable
 from .refusals import explained
@@ -36,7 +36,7 @@ def prepare(database: Database, tell: Tell = lambda sentence: None) -> None:
     refuse_network(path)
     with explained(path):
         make_folder(path.parent)
-        with locked(path.parent):
+        with locked(path):
             undo_second_name(path)
             if not path.exists():
                 _create(database)
@@ -68,7 +68,7 @@ def reopen(database: Database) -> None:
     with explained(path):
         if not path.exists():
             raise Gone(path)
-        with locked(path.parent):
+        with locked(path):
             _open(database, lambda sentence: None)
 
 
@@ -83,6 +83,11 @@ def _open(database: Database, tell: Tell) -> None:
 
 
 def _create(database: Database) -> None:
+    if has_log(database.path):
+        raise Refused(
+            f"{database.path} is gone but its write-ahead log is there, with writes that the file lacks; "
+            f"move the file back, or remove {database.path}-wal to begin anew"
+        )
     with replacing(database.path) as draft:
         connection = database.open(draft)
         try:
@@ -93,7 +98,7 @@ def _create(database: Database) -> None:
             connection.execute("COMMIT")
         finally:
             connection.close()
-        # SQLite would take the log of a file that is gone for that of this one.
+        # SQLite would take what is left of a file that is gone for this one's.
         remove_sidecars(database.path)
 
 

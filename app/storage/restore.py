@@ -9,7 +9,7 @@ import apsw
 from .backup import Progress, copy, refuse_damages
 from .errors import Refused
 from .file_systems import refuse_network
-from .files import has_log, locked, make_folder, remove_sidecars, replacing, sync, undo_second_name, unused
+from .files import draft_of, has_log, locked, make_folder, remove_sidecars, replacing, sync, undo_second_name, unused
 from .inspection import in_use, recognize
 from .migrations import MIGRATIONS
 from .read_only import unchanging
@@ -21,8 +21,8 @@ def restore(file: Path, path: Path, force: bool, progress: Progress = lambda don
 
     Raise Refused, and change nothing, where the backup is no sound one of ours or the database is in use.
     """
-    if file == path:
-        raise Refused(f"{file} is the database itself; name a backup of it")
+    if file in (path, draft_of(path)):
+        raise Refused(f"{file} is the database itself, or was to be; name a backup of it")
     refuse_network(path)
     with explained(file):
         if not file.exists():
@@ -33,7 +33,7 @@ def restore(file: Path, path: Path, force: bool, progress: Progress = lambda don
     with explained(path):
         make_folder(path.parent)
         # Servers that start wait for the end.
-        with locked(path.parent):
+        with locked(path):
             _refuse_taken(path, force)
             undo_second_name(path)
             with replacing(path) as draft:
@@ -55,6 +55,7 @@ def _fill(draft: Path, file: Path, progress: Progress) -> None:
     with closing(apsw.Connection(str(draft), flags=apsw.SQLITE_OPEN_READWRITE)) as connection:
         refuse_damages(connection, file)
         connection.pragma("journal_mode", "wal")  # a copy by other means than ours may have lost it
+    recognize(draft, len(MIGRATIONS))
 
 
 def _set_aside(path: Path) -> Path | None:

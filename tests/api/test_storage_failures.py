@@ -13,7 +13,7 @@ from tests.conftest import Key, ReplacedOutside, assert_error
 PATH = "/v1/data/customer"
 FAILURES = {
     "full": ("Storage is full", "apsw.FullError"),
-    "held": ("Storage is busy; try again", "StorageBusy"),
+    "held": ("Storage is busy; try again", None),
     "read_only": ("Storage cannot be read or written", "apsw.ReadOnlyError"),
 }
 
@@ -50,7 +50,7 @@ def test_it_is_told_and_what_was_written_is_read(
     request.getfixturevalue(failure)
     assert_error(owner.post(PATH, {"data": {"name": 100_000 * "x"}}), 500, sentence)
     assert f"{sentence}: POST '{PATH}'" in caplog.text
-    assert cause in caplog.text
+    assert caplog.text.count("\n") == 1 if cause is None else cause in caplog.text
     assert owner.get(f"{PATH}/{jane['id']}").json == jane
     assert owner.get(PATH).json["data"] == [jane]
     assert owner.post(f"{PATH}/search", {"query": "jane"}).json["data"] == [jane]

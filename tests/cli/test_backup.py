@@ -132,6 +132,7 @@ BAD_TARGETS: dict[str, tuple[str, str]] = {
     "its write-ahead log": ("instance/struere.db-wal", "belongs to the database"),
     "the counts of the rate limits": ("instance/struere.db-limits", "belongs to the database"),
     "the queue of its writers": ("instance/struere.db-queue", "belongs to the database"),
+    "what the database is made of": ("instance/.struere.db.struere-draft", "belongs to the database"),
     "a folder": ("instance", "is no regular file; name another file"),
     "a file in a folder that is not there": ("nowhere/kept", "There is no folder"),
 }
@@ -144,8 +145,35 @@ def test_a_backup_is_never_written_to(struere_local: Run, folder: Path, path: Pa
     assert contents(folder) == before
 
 
-def test_a_database_is_not_restored_from_itself(struere_local: Run, path: Path) -> None:
-    assert_refused(struere_local("restore", "--force", str(path)), "is the database itself")
+@pytest.mark.parametrize("name", ["struere.db", ".struere.db.struere-draft"])
+def test_a_database_is_not_restored_from_itself(struere_local: Run, path: Path, name: str) -> None:
+    if not path.with_name(name).exists():
+        shutil.copy(path, path.with_name(name))
+    before = contents(path.parent)
+    assert_refused(
+        struere_local("restore", "--force", str(path.with_name(name))), "is the database itself, or was to be"
+    )
+    assert contents(path.parent) == before
+
+
+@pytest.mark.parametrize("name", ["struere.db.new", "struere.db.1", "new", ".struere.db"])
+def test_a_backup_may_have_any_other_name(struere_local: Run, path: Path, name: str) -> None:
+    kept, was = path.with_name(name), path.read_bytes()
+    assert struere_local("backup", str(kept)).code == 0
+    copy = kept.read_bytes()
+    path.unlink()
+    assert struere_local("restore", str(kept)).code == 0
+    assert (path.read_bytes(), kept.read_bytes()) == (copy, copy)
+    assert len(copy) == len(was)
+
+
+@pytest.mark.parametrize("command", ["backup", "export"])
+def test_nothing_is_lost_beside_what_is_written(struere_local: Run, folder: Path, path: Path, command: str) -> None:
+    neighbors = ("kept.new", "kept.tmp", "kept~", ".kept")
+    for neighbor in neighbors:
+        (folder / neighbor).write_text("somebody's own")
+    assert struere_local(command, "kept").code == 0
+    assert {(folder / neighbor).read_text() for neighbor in neighbors} == {"somebody's own"}
 
 
 def test_a_backup_needs_a_database(struere_local: Run, folder: Path) -> None:

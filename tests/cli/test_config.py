@@ -143,8 +143,14 @@ def test_an_error_shows_no_password(struere_local: Run, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
-    [("PORT = ", "SyntaxError"), ("1 / 0", "ZeroDivisionError"), ("import nothing_such", "ModuleNotFoundError")],
-    ids=["no Python", "an exception", "an import of nothing"],
+    [
+        ("PORT = ", "SyntaxError"),
+        ("1 / 0", "ZeroDivisionError"),
+        ("import nothing_such", "ModuleNotFoundError"),
+        ("raise SystemExit", "SystemExit"),
+        ("raise ValueError('one\\ntwo')", "ValueError: one two"),
+    ],
+    ids=["no Python", "an exception", "an import of nothing", "an exit", "lines"],
 )
 def test_a_file_that_does_not_run_is_named(struere_local: Run, config_file: Path, text: str, sentence: str) -> None:
     config_file.write_text(text)

@@ -169,14 +169,14 @@ def delays(number: int) -> Iterator[float]:
 
 def kill_backups(database: Path, folder: Path, command: Path = COMMAND) -> None:
     """Hold a backup that was killed to leaving nothing under its name, or else a whole one."""
-    file, draft = folder / "backup", folder / "backup.new"
+    file, draft = folder / "backup", folder / ".backup.struere-draft"
     kills, whole = 0, counts(database)
     for delay in delays(rounds(8, 100)):
         file.unlink(missing_ok=True)
         draft.unlink(missing_ok=True)
         words = [command, "backup", "--database", database, file]
         kills += killed(words, folder, lambda: draft.exists() or file.exists(), delay)
-        assert {path.name for path in folder.iterdir()} - {"struere-local"} <= {"backup", "backup.new"}
+        assert {path.name for path in folder.iterdir()} - {"struere-local"} <= {"backup", ".backup.struere-draft"}
         if file.exists():
             assert counts(file) == whole
     assert kills
@@ -185,7 +185,7 @@ def kill_backups(database: Path, folder: Path, command: Path = COMMAND) -> None:
 def test_a_killed_backup_leaves_nothing_that_looks_like_one(large: Path, tmp_path: Path) -> None:
     kill_backups(large, tmp_path)
     (tmp_path / "backup").unlink(missing_ok=True)
-    (tmp_path / "backup.new").write_bytes(b"half")
+    (tmp_path / ".backup.struere-draft").write_bytes(b"half")
     backed_up(large, tmp_path / "backup")
     assert [path.name for path in tmp_path.iterdir()] == ["backup"]
 
@@ -198,7 +198,7 @@ def kill_restores(large: Path, folder: Path, command: Path = COMMAND) -> None:
     for delay in delays(rounds(8, 100)):
         shutil.copy(old, path)
         words = [command, "restore", "--force", "--database", path, large]
-        kills += killed(words, folder, (folder / "struere.db.new").exists, delay)
+        kills += killed(words, folder, (folder / ".struere.db.struere-draft").exists, delay)
         assert counts(path) in states
         for kept in folder.glob("struere.db.replaced-*"):
             assert counts(kept) == states[0]

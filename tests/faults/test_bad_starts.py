@@ -95,6 +95,15 @@ def pipe(path: Path) -> None:
     os.mkfifo(path)
 
 
+def with_a_second_name(path: Path) -> None:
+    path.with_name("other.db").hardlink_to(path)
+
+
+def moved_away_without_its_log(path: Path) -> None:
+    path.rename(path.with_name("aside.db"))
+    path.with_name("struere.db-wal").write_bytes(b"a log")
+
+
 RESTORE = "restore a backup of it"
 ANOTHER = "name another file with --database"
 RIGHTS = "change its rights|give this user the right"
@@ -114,6 +123,8 @@ BAD: dict[str, tuple[Spoil, str]] = {
     "a folder that is missing and cannot be made": (missing_and_not_makeable, f"{RIGHTS}|{MAKE}"),
     "a folder that is a file": (folder_that_is_a_file, f"{ANOTHER}|{MAKE}"),
     "a pipe": (pipe, ANOTHER),
+    "a file with a second name": (with_a_second_name, "remove one, or copy it"),
+    "a file that was moved away without its log": (moved_away_without_its_log, "move the file back, or remove"),
     "a read-only file": (without_rights(0o400), RIGHTS),
     "a read-only folder": (without_rights(0o500, on_folder=True), RIGHTS),
     "an unreadable file": (without_rights(0), RIGHTS),

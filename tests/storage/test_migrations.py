@@ -42,7 +42,7 @@ def test_preparing_again_keeps_everything(database: Database, open_database: Cal
 
 def test_what_a_kill_leaves_is_no_obstacle(path: Path, open_database: Callable[..., Database]) -> None:
     for ending in ("", "-wal", "-shm", "-journal"):
-        path.with_name(f"struere.db.new{ending}").write_bytes(b"half")
+        path.with_name(f".struere.db.struere-draft{ending}").write_bytes(b"half")
     database = open_database()
     assert slugs(database) == []
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -50,14 +50,26 @@ def test_what_a_kill_leaves_is_no_obstacle(path: Path, open_database: Callable[.
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_the_log_of_a_file_that_is_gone_is_not_taken_for_that_of_the_new_one(
+def test_no_file_is_made_beside_the_log_of_one_that_was_moved_away(
     database: Database, open_database: Callable[..., Database], path: Path
 ) -> None:
     insert(database.connection, "acme")
-    log = path.with_name("struere.db-wal").read_bytes()
+    names = ("struere.db", "struere.db-wal")
+    kept = {name: path.with_name(name).read_bytes() for name in names}
     database.close()
     path.unlink()
-    path.with_name("struere.db-wal").write_bytes(log)
+    path.with_name("struere.db-wal").write_bytes(kept["struere.db-wal"])
+    with pytest.raises(Refused, match=r"is gone but its write-ahead log is there.*move the file back, or remove"):
+        open_database()
+    path.write_bytes(kept["struere.db"])
+    assert slugs(open_database()) == ["acme"]
+
+
+@pytest.mark.parametrize("ending", ["-wal", "-shm"])
+def test_what_else_is_left_of_a_file_that_is_gone_is_not_taken_for_the_new_ones(
+    open_database: Callable[..., Database], path: Path, ending: str
+) -> None:
+    path.with_name(f"struere.db{ending}").write_bytes(b"" if ending == "-wal" else b"of another")
     assert slugs(open_database()) == []
 
 
