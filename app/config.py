@@ -135,7 +135,7 @@ def _config_file(path: Path) -> dict[str, Any]:
     try:
         exec(compile(path.read_bytes(), path, "exec"), variables)
     except (Exception, SystemExit) as error:
-        said = " ".join(f"{type(error).__name__}: {error}".split())
+        said = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(":")
         raise SettingError(f"{path} does not run: {said}") from error
     return {name: value for name, value in variables.items() if value is not None}
 
