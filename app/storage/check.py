@@ -6,9 +6,10 @@ from typing import Any
 
 import apsw
 
+from . import entries
 from .database import Database
 from .documents import decode
-from .field_indexes import LAST, FieldIndex, entries_sql, of_type
+from .field_indexes import FieldIndex, of_type
 from .search import index_text
 from .search_index import table_name
 
@@ -51,17 +52,21 @@ def _tables(connection: apsw.Connection, type_ids: set[int]) -> Iterator[str]:
 
 
 def _field_index(connection: apsw.Connection, type_id: int, index: FieldIndex) -> Iterator[str]:
-    entries, table = entries_sql(type_id, index.field), f"SELECT value, sequence FROM {index.table}"
-    filled_to = LAST if index.filled_to is None else index.filled_to
+    name = f"The index of field {index.shown_field}, table {index.table},"
     try:
-        for sentence, sql, last in (
-            ("lacks entries", f"SELECT count(*) FROM ({entries} EXCEPT {table})", filled_to),
-            ("has entries that no entity has", f"SELECT count(*) FROM ({table} EXCEPT {entries})", LAST),
-        ):
-            if count := connection.execute(sql, (0, last)).get:
-                yield f"The index of field {index.shown_field}, table {index.table}, {sentence}: {count}"
+        rows: Iterable[Any] = connection.execute(f"SELECT value, sequence FROM {index.table}")
+        found = set(rows)
     except apsw.Error as error:
-        yield f"The index of field {index.shown_field}, table {index.table}, is damaged: {error}"
+        yield f"{name} is damaged: {error}"
+        return
+    lacking = 0
+    for entry in entries.of_type(connection, type_id, index.field):
+        lacking += entry not in found
+        found.discard(entry)
+    if lacking and index.is_ready:
+        yield f"{name} lacks entries: {lacking}"
+    if found:
+        yield f"{name} has entries that no entity has: {len(found)}"
 
 
 def _index(connection: apsw.Connection, type_id: int, search_fields: Sequence[str]) -> Iterator[str]:

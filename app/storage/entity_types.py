@@ -9,6 +9,7 @@ import apsw
 
 from . import field_indexes, search_index
 from .database import Database
+from .declarations import declare
 from .documents import decode, encode
 from .errors import EntityTypeNotFound, Refused
 from .field_indexes import FieldIndex
@@ -108,7 +109,7 @@ class EntityTypes:
         if old is None:
             self._insert(connection, new)
             return Change("+", new.slug)
-        indexed = field_indexes.declare(connection, old.id, new.indexes, self._outside.now())
+        indexed = declare(connection, old.id, new.indexes, self._outside.now())
         if _columns(old.definition) == _columns(new):
             return Change("~" if indexed else "=", new.slug)
         connection.execute(
@@ -130,7 +131,7 @@ class EntityTypes:
             (*self._environment, *_columns(new), tokenizer, self._outside.now()),
         ).get
         search_index.create(connection, type_id, tokenizer)
-        field_indexes.declare(connection, type_id, new.indexes, self._outside.now())
+        declare(connection, type_id, new.indexes, self._outside.now())
 
     def _remove(self, connection: apsw.Connection, entity_type: EntityType, force: bool) -> int:
         slug = entity_type.definition.slug

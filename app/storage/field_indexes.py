@@ -1,4 +1,4 @@
-"""Field indexes: of each indexed field a table of its values, which triggers keep.
+"""Field indexes: of each indexed field a table of its values.
 
 What is looked up in one is never too little and may be too much: filters look at each entity that it gives.
 """
@@ -8,12 +8,10 @@ from typing import Any, NamedTuple
 
 import apsw
 
-from .filters import OWN_COLUMNS, json_path
+from .filters import OWN_COLUMNS
 
 MOST = 8  # of one entity type: each costs every write
-KEY_LENGTH = 200  # characters of a text that are indexed; triggers that exist have it in them
 LAST = 2**63 - 1  # no sequence comes after it (https://sqlite.org/autoinc.html)
-CHUNK = 250  # entities that are filled in by one statement, which even at a mebibyte each takes less than a second
 
 # Of the arrays, the columns of this NamedTuple in their order.
 OF_TYPE = """(
@@ -63,21 +61,6 @@ def shown_field(field: str) -> str:
     return f"data.{field}" if field in OWN_COLUMNS or field.startswith("data.") else field
 
 
-def declare(connection: apsw.Connection, type_id: int, fields: Iterable[str], now: int) -> bool:
-    """Make the declared indexes of a type those of some fields, and tell whether that changed any."""
-    wanted = set(fields)
-    rows = {index.field: index for index in of_type(connection, type_id)}
-    declared = {field for field, index in rows.items() if index.reason == "declared" and index.is_live}
-    for field in declared - wanted:
-        remove(connection, rows[field].id)
-    for field in sorted(wanted - declared):
-        _declare(connection, type_id, rows.get(field), field, now)
-    guessed = [index for index in of_type(connection, type_id) if index.is_live and index.reason != "declared"]
-    for index in guessed[: max(0, len(guessed) + len(wanted) - MOST)]:
-        remove(connection, index.id)
-    return declared != wanted
-
-
 def create(connection: apsw.Connection, type_id: int, field: str, reason: str, now: int) -> int:
     """Make an index, which is to be filled, and return its id."""
     connection.execute(
@@ -85,40 +68,25 @@ def create(connection: apsw.Connection, type_id: int, field: str, reason: str, n
         (type_id, field, reason, now),
     )
     index_id = connection.last_insert_rowid()
-    connection.execute(_table_sql(index_id, type_id, field))
+    connection.execute(
+        f"""
+        CREATE TABLE {table_name(index_id)} (
+            value ANY NOT NULL, sequence INTEGER NOT NULL, PRIMARY KEY (value, sequence)
+        ) STRICT, WITHOUT ROWID
+        """
+    )
     return index_id
-
-
-def fill_chunk(connection: apsw.Connection, index_id: int) -> bool:
-    """Put the next entities into an index, and tell whether more are left; an index that is gone needs none."""
-    row = connection.execute("SELECT type_id, field, filled_to FROM field_index WHERE id = ?", (index_id,)).fetchone()
-    if row is None or row[2] is None:
-        return False
-    type_id, field, filled_to = row
-    live = "SELECT sequence FROM entity WHERE type_id = ? AND status <> 'deleted' AND sequence > ? ORDER BY sequence"
-    count, last = connection.execute(
-        f"SELECT count(*), max(sequence) FROM ({live} LIMIT ?)", (type_id, filled_to, CHUNK)
-    ).fetchone() or (0, None)
-    if last is not None:
-        # Triggers have put in what was written meanwhile.
-        connection.execute(
-            f"INSERT OR IGNORE INTO {table_name(index_id)} {entries_sql(type_id, field)} ORDER BY value, sequence",
-            (filled_to, last),
-        )
-    left = bool(count == CHUNK)
-    connection.execute("UPDATE field_index SET filled_to = ? WHERE id = ?", (last if left else None, index_id))
-    return left
 
 
 def drop(connection: apsw.Connection, index_id: int, now: int) -> None:
     """Remove an index and remember that it was not wanted."""
-    connection.execute(_drop_sql(index_id))
+    connection.execute(f"DROP TABLE IF EXISTS {table_name(index_id)}")
     connection.execute("UPDATE field_index SET dropped_at = ?, filled_to = NULL WHERE id = ?", (now, index_id))
 
 
 def remove(connection: apsw.Connection, index_id: int) -> None:
     """Remove an index, or the memory of a dropped one."""
-    connection.execute(_drop_sql(index_id))
+    connection.execute(f"DROP TABLE IF EXISTS {table_name(index_id)}")
     connection.execute("DELETE FROM field_index WHERE id = ?", (index_id,))
 
 
@@ -154,69 +122,3 @@ def size(connection: apsw.Connection, index: FieldIndex) -> int:
     # https://sqlite.org/dbstat.html
     found: int = connection.execute("SELECT sum(pgsize) FROM dbstat('main', 1) WHERE name = ?", (index.table,)).get
     return found
-
-
-def entries_sql(type_id: int, field: str) -> str:
-    """Return SQL of the values and sequences that an index has, of the sequences after ?1 and up to ?2."""
-    return f"""
-        SELECT value, sequence FROM (
-            SELECT {key_sql("entity", field)} AS value, sequence FROM entity
-            WHERE type_id = {type_id:d} AND status <> 'deleted' AND sequence > ?1 AND sequence <= ?2
-        ) WHERE value IS NOT NULL
-    """
-
-
-def key(value: Any) -> Any:
-    """Return what an index has for a value; raise KeyError for arrays and objects, of which it has nothing."""
-    if value is None or isinstance(value, bool):
-        return {None: b"null", True: b"true", False: b"false"}[value]
-    if isinstance(value, str):
-        return value[:KEY_LENGTH]
-    if isinstance(value, int | float):
-        return value
-    raise KeyError(type(value))
-
-
-def _declare(connection: apsw.Connection, type_id: int, old: FieldIndex | None, field: str, now: int) -> None:
-    if old is not None and old.is_live:
-        connection.execute("UPDATE field_index SET reason = 'declared' WHERE id = ?", (old.id,))
-        return
-    if old is not None:
-        remove(connection, old.id)
-    # Of a type with few entities it is full at once.
-    fill_chunk(connection, create(connection, type_id, field, "declared", now))
-
-
-def key_sql(row: str, field: str) -> str:
-    """Return SQL of what `key` is in Python; NULL for arrays, objects and missing fields.
-
-    Numbers come before texts and texts before BLOBs, as SQLite sorts.
-    """
-    path = "'" + json_path(field.split(".")).replace("'", "''") + "'"
-    value = f"json_extract({row}.data, {path})"
-    return f"""CASE json_type({row}.data, {path})
-            WHEN 'integer' THEN {value} WHEN 'real' THEN {value} WHEN 'text' THEN substr({value}, 1, {KEY_LENGTH})
-            WHEN 'null' THEN CAST('null' AS BLOB)
-            WHEN 'true' THEN CAST('true' AS BLOB) WHEN 'false' THEN CAST('false' AS BLOB) END"""
-
-
-def _table_sql(index_id: int, type_id: int, field: str) -> str:
-    table = table_name(index_id)
-    old, new = (f"iif({row}.status <> 'deleted', {key_sql(row, field)}, NULL)" for row in ("OLD", "NEW"))
-    remove_old = f"DELETE FROM {table} WHERE value = {old} AND sequence = OLD.sequence"
-    add_new = f"INSERT INTO {table} SELECT {new}, NEW.sequence WHERE {new} IS NOT NULL"
-    return f"""
-        CREATE TABLE {table} (
-            value ANY NOT NULL, sequence INTEGER NOT NULL, PRIMARY KEY (value, sequence)
-        ) STRICT, WITHOUT ROWID;
-        CREATE TRIGGER {table}_insert AFTER INSERT ON entity WHEN NEW.type_id = {type_id:d} BEGIN {add_new}; END;
-        CREATE TRIGGER {table}_update AFTER UPDATE OF status, data ON entity
-            WHEN NEW.type_id = {type_id:d} AND {old} IS NOT {new} BEGIN {remove_old}; {add_new}; END;
-        CREATE TRIGGER {table}_delete AFTER DELETE ON entity WHEN OLD.type_id = {type_id:d} BEGIN {remove_old}; END;
-    """
-
-
-def _drop_sql(index_id: int) -> str:
-    table = table_name(index_id)
-    triggers = "".join(f"DROP TRIGGER IF EXISTS {table}_{event}; " for event in ("insert", "update", "delete"))
-    return f"{triggers}DROP TABLE IF EXISTS {table}"

@@ -81,23 +81,20 @@ def fill(database: Database, index_id: int, is_stopped: Callable[[], bool] = lam
     connection = database.connection
     connection.set_progress_handler(is_stopped, STEPS)
     try:
-        count, after = filling.collect(connection, index_id), 0
+        with database.snapshot():
+            filling.collect(connection, index_id)
     except apsw.InterruptError:
         return False
     finally:
         connection.set_progress_handler(None)
+    after = 0
     while not is_stopped():
-        batch = Deadline(BATCH)
         with database.transaction() as connection:
-            while after < count:
-                after = filling.put(connection, index_id, after)
-                if batch.passed:
-                    break
-            if after >= count:
+            end = filling.put(connection, index_id, after, Deadline(BATCH))
+            if end is None:
                 filling.finish(connection, index_id)
-        if after >= count:
-            connection.execute("DROP TABLE temp.entry")
-            return True
+                return True
+        after = end
         Deadline(BATCH).pause(pause)
     return False
 

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from .field_indexes import KEY_LENGTH, FieldIndex, key
+from .field_indexes import FieldIndex
 from .filters import Condition, Parameters
+from .index_keys import KEY_LENGTH, key
 
 MOST_VALUES = 1_000  # of one $in; of more, SQLite looks up each as often as it would meet an entity
 # SQLite sorts numbers before texts and texts before BLOBs, of which the empty ones are the first.
@@ -60,8 +61,8 @@ def can_serve(condition: Condition) -> bool:
 def _comparisons(conditions: Sequence[Condition]) -> tuple[tuple[str, Any], ...]:
     """Return comparisons that hold wherever the conditions do: those of one of them, or a range of several."""
     for condition in conditions:
-        if condition.operator == "$eq" and not isinstance(condition.operand, list | dict):
-            return (("=", key(condition.operand)),)
+        if condition.operator == "$eq" and (value := key(condition.operand)) is not None:
+            return (("=", value),)
     for condition in conditions:
         if condition.operator == "$in" and _is_list(condition.operand):
             values = [key(value) for value in condition.operand]

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import apsw
 
@@ -133,5 +134,7 @@ def _kept(database: Database, tell: Tell) -> Iterator[None]:
 
 def _apply(connection: apsw.Connection) -> None:
     for statements in MIGRATIONS[connection.pragma("user_version") :]:
-        connection.execute(statements)
+        selected: list[Any] = connection.execute(statements).fetchall()
+        for (statement,) in selected:
+            connection.execute(statement)
     connection.pragma("user_version", len(MIGRATIONS))

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import apsw
 
-from . import ranking, search_index
+from . import ranking, search_index, writing
 from .bounds import UNBOUNDED, Bounds
 from .database import Database
 from .documents import Document, decode, encode
@@ -15,7 +15,6 @@ from .entity_types import EntityTypes
 from .errors import EntityDeleted, EntityNotFound, InvalidCursor, OutsideScope
 from .explanation import Explanation, explain
 from .filters import Condition, Parameters, where
-from .insertion import entry_text, insert
 from .organizations import Environment
 from .outside import Outside
 from .queries import Query
@@ -126,7 +125,7 @@ class EntityRepository:
         def create(connection: apsw.Connection) -> Entity:
             now = self._outside.now()
             entity = Entity(self._outside.entity_id(), self._slug, status, document.text, now, now)
-            insert(connection, self._types.get(self._slug), entity, document.fields)
+            writing.insert(connection, self._types.get(self._slug), entity, document.fields)
             return self._inside(entity)
 
         return self._database.write(create)
@@ -136,18 +135,14 @@ class EntityRepository:
 
         def update(connection: apsw.Connection) -> Entity:
             sequence, old = self._get(entity_id)
-            new = document.over(decode(old.data))
+            fields = decode(old.data)
+            new = document.over(fields)
             entity = old._replace(
                 data=new.text,
                 status=old.status if status is None else status,
                 updated_at=max(self._outside.now(), old.updated_at),
             )
-            connection.execute(
-                "UPDATE entity SET data = ?, status = ?, updated_at = ? WHERE sequence = ?",
-                (entity.data, entity.status, entity.updated_at, sequence),
-            )
-            entity_type = self._types.get(self._slug)
-            search_index.change(connection, entity_type.id, sequence, entry_text(entity_type, new.fields))
+            writing.update(connection, self._types.get(self._slug), sequence, entity, fields, new.fields)
             return self._inside(entity)
 
         return self._database.write(update)
@@ -157,11 +152,7 @@ class EntityRepository:
 
         def delete(connection: apsw.Connection) -> None:
             sequence, old = self._get(entity_id)
-            connection.execute(
-                "UPDATE entity SET status = 'deleted', updated_at = ? WHERE sequence = ?",
-                (max(self._outside.now(), old.updated_at), sequence),
-            )
-            search_index.remove(connection, self._type_id, sequence)
+            writing.delete(connection, self._types.get(self._slug), sequence, old, self._outside.now())
 
         self._database.write(delete)
 

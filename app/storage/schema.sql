@@ -64,10 +64,14 @@ CREATE TABLE field_index (
     field TEXT NOT NULL,                     -- names from data inwards, with dots between them
     reason TEXT NOT NULL CHECK (reason IN ('declared', 'slow')),
     created_at INTEGER NOT NULL,
-    filled_to INTEGER,                       -- entities up to this sequence are in it; NULL once all are
+    filled_to INTEGER,                       -- NULL once every entity is in it, else 0
     dropped_at INTEGER,                      -- by a person: the table is gone, and only a declaration brings it back
     UNIQUE (type_id, field)
 ) STRICT;
 
 -- A field index with id 7 is the table field_7 of the field's values and the sequences of live entities that have them,
--- kept by triggers on entity. SQLite's own CREATE INDEX would keep writers waiting until it has read every entity.
+-- written with the entity. SQLite's own CREATE INDEX would keep writers waiting until it has read every entity.
+
+-- Version 4: triggers on entity kept the field indexes until then. What a version selects is executed after it.
+
+SELECT 'DROP TRIGGER ' || name FROM sqlite_schema WHERE type = 'trigger' AND name GLOB 'field_*';

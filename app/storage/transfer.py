@@ -11,10 +11,10 @@ from .documents import Document, encode
 from .entities import COLUMNS, Entity
 from .entity_types import EntityTypes
 from .errors import Refused
-from .insertion import insert_all
 from .organizations import Environment
 from .outside import Outside
 from .queries import LIVE
+from .writing import insert_all
 
 AT_ONCE = 1_000  # records that are checked and written in one go
 CACHE = 64 * 1_024  # KiB of pages kept in memory by an import; each page that does not fit is written many times

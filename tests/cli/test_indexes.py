@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.storage import field_indexes
+from app.storage import filling
 
 from .conftest import Run, assert_misused, assert_refused
 
@@ -69,7 +69,7 @@ def test_a_dropped_index_is_listed_and_comes_back_with_the_next_apply(struere: R
 
 
 def test_applying_fills_an_index_and_tells_so(struere: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(field_indexes, "CHUNK", 7)
+    monkeypatch.setattr(filling, "FEW", 7)
     Path("customer.yaml").write_text(FILE + "indexes: [name]\n")
     assert struere("types", "apply", ".") == (0, "~ customer\n", "Indexing name of customer ...\n")
     assert [(index["field"], index["state"]) for index in struere("indexes", "list", "--json").json] == [

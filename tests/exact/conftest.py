@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.storage import field_indexes, lookups, planning
+from app.storage import index_keys, lookups, planning
 
 
 @pytest.fixture
@@ -22,5 +22,5 @@ def many_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planning, "STRETCH", 1)
     monkeypatch.setattr(planning, "GROWTH", 2)
     monkeypatch.setattr(planning, "ENTRIES", 1)
-    for module in (field_indexes, lookups):
+    for module in (index_keys, lookups):
         monkeypatch.setattr(module, "KEY_LENGTH", 2)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.parts import Parts
-from app.storage import field_indexes
+from app.storage import declarations, field_indexes
 from app.storage.documents import decode
 from app.storage.repository import EntityRepository, Page
 from tests import reference
@@ -58,7 +58,7 @@ class World:
 def index(parts: Parts, chance: Random) -> None:
     """Declare some indexes, and no more the ones from before."""
     with parts.database.transaction() as connection:
-        field_indexes.declare(connection, 1, chance.sample(["plan", "age"], chance.randint(0, 2)), now=0)
+        declarations.declare(connection, 1, chance.sample(["plan", "age"], chance.randint(0, 2)), now=0)
 
 
 def walk(owner: Key, parts: Parts, seed: int, start: int, between: int) -> None:
@@ -91,7 +91,12 @@ def walk(owner: Key, parts: Parts, seed: int, start: int, between: int) -> None:
 def forget(parts: Parts, environments: object) -> Callable[[], None]:
     connection = parts.database.connection
     connection.pragma("synchronous", "off")  # a test of answers, not of durability
-    return lambda: connection.execute("DELETE FROM search_1; DELETE FROM entity") and None
+
+    def forget() -> None:
+        connection.execute("DELETE FROM search_1; DELETE FROM entity")
+        field_indexes.remove_all(connection, 1)
+
+    return forget
 
 
 @examples(ci=100, full=2_000)

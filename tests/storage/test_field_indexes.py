@@ -13,10 +13,12 @@ from app.storage.check import problems
 from app.storage.database import Database
 from app.storage.entity_types import EntityTypes
 from app.storage.errors import Refused
-from app.storage.field_indexes import CHUNK, KEY_LENGTH, MOST, FieldIndex
+from app.storage.field_indexes import MOST, FieldIndex
+from app.storage.filling import FEW
 from app.storage.filters import parse
 from app.storage.index_builder import fill as fill_index
 from app.storage.index_builder import make_slow
+from app.storage.index_keys import KEY_LENGTH
 from app.storage.repository import EntityRepository
 from tests.conftest import CUSTOMER, PLAYER
 from tests.exact.strategies import names
@@ -118,7 +120,7 @@ def test_the_own_fields_of_an_entity_are_in_no_index(declare: Declare, open_enti
 @pytest.fixture
 def many(fill: Fill) -> dict[str, Any]:
     """Store more customers than are indexed at once."""
-    customers = {f"{number:06}": {"n": number % 7} for number in range(2 * CHUNK + 1)}
+    customers = {f"{number:06}": {"n": number % 7} for number in range(2 * FEW + 1)}
     fill(customers)
     return customers
 
@@ -142,14 +144,6 @@ def test_an_index_is_used_once_it_is_full(
     )
     assert found(entities, n=3) == expected[:50]
     assert list(problems(database)) == []
-
-
-def test_filling_goes_on_where_it_was_stopped(database: Database, declare: Declare, many: dict[str, Any]) -> None:
-    [index] = declare("n")
-    assert not fill_index(database, index.id, is_stopped=lambda: True)
-    assert database.connection.execute("SELECT count(*) FROM field_1").get == CHUNK
-    assert fill_index(database, index.id)
-    assert database.connection.execute("SELECT count(*) FROM field_1").get == len(many)
 
 
 def test_an_index_that_is_dropped_while_it_is_filled_is_no_obstacle(

@@ -10,12 +10,16 @@ import apsw
 import pytest
 
 from app.storage import migrations as module
+from app.storage.check import problems
 from app.storage.database import Database
 from app.storage.errors import Refused
 from app.storage.inspection import APPLICATION_ID
 from app.storage.migrations import MIGRATIONS, prepare
+from app.storage.organizations import Environment
+from app.storage.outside import Outside
+from app.storage.repository import EntityRepository
 
-from .conftest import TOKENIZER
+from .conftest import TOKENIZER, document
 from .test_database import insert, slugs
 
 VERSION = len(MIGRATIONS)
@@ -93,6 +97,47 @@ def test_a_migration_keeps_what_is_there(
     assert slugs(kept) == ["acme"]
     assert kept.connection.pragma("user_version") == VERSION
     kept.close()
+
+
+VERSION_3 = """
+    INSERT INTO organization VALUES (1, 'acme', 0);
+    INSERT INTO entity_type VALUES (1, 1, 'development', 'customer', 'Customer', '{}', '["name"]', 'unicode61', 0);
+    CREATE VIRTUAL TABLE search_1 USING fts5(text);
+    INSERT INTO field_index (type_id, field, reason, created_at) VALUES (1, 'plan', 'declared', 0);
+    CREATE TABLE field_1 (
+        value ANY NOT NULL, sequence INTEGER NOT NULL, PRIMARY KEY (value, sequence)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TRIGGER field_1_insert AFTER INSERT ON entity WHEN NEW.type_id = 1 BEGIN
+        INSERT INTO field_1 SELECT json_extract(NEW.data, '$."plan"'), NEW.sequence;
+    END;
+    CREATE TRIGGER field_1_update AFTER UPDATE OF status, data ON entity WHEN NEW.type_id = 1 BEGIN
+        DELETE FROM field_1 WHERE value = json_extract(OLD.data, '$."plan"') AND sequence = OLD.sequence;
+        INSERT INTO field_1 SELECT json_extract(NEW.data, '$."plan"'), NEW.sequence;
+    END;
+    CREATE TRIGGER field_1_delete AFTER DELETE ON entity WHEN OLD.type_id = 1 BEGIN
+        DELETE FROM field_1 WHERE value = json_extract(OLD.data, '$."plan"') AND sequence = OLD.sequence;
+    END;
+    INSERT INTO entity VALUES (1, 'a', 1, 'active', '{"plan":"pro"}', 0, 0);
+    INSERT INTO search_1 (rowid, text) VALUES (1, '');
+"""
+
+
+def test_the_triggers_of_version_3_go_and_the_entries_that_they_made_stay(
+    open_database: Callable[..., Database], outside: Outside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MIGRATIONS", MIGRATIONS[:3])
+    old = open_database()
+    old.connection.execute(VERSION_3)
+    old.close()
+    monkeypatch.undo()
+    database = open_database()
+    assert database.connection.execute("SELECT count(*) FROM sqlite_schema WHERE type = 'trigger'").get == 0
+    assert list(problems(database)) == []
+    customers = EntityRepository(database, outside, Environment(1, "development"), None, "customer")
+    customers.create(document({"plan": "free"}))
+    customers.update("a", document({"plan": "team"}))
+    assert database.connection.execute("SELECT * FROM field_1").fetchall() == [("free", 2), ("team", 1)]
+    assert list(problems(database)) == []
 
 
 def test_a_migration_that_fails_changes_nothing(
