@@ -125,8 +125,9 @@ class EntityRepository:
         def create(connection: apsw.Connection) -> Entity:
             now = self._outside.now()
             entity = Entity(self._outside.entity_id(), self._slug, status, document.text, now, now)
+            self._refuse_outside(entity)
             writing.insert(connection, self._types.get(self._slug), entity, document.fields)
-            return self._inside(entity)
+            return entity
 
         return self._database.write(create)
 
@@ -142,8 +143,9 @@ class EntityRepository:
                 status=old.status if status is None else status,
                 updated_at=max(self._outside.now(), old.updated_at),
             )
+            self._refuse_outside(entity)
             writing.update(connection, self._types.get(self._slug), sequence, entity, fields, new.fields)
-            return self._inside(entity)
+            return entity
 
         return self._database.write(update)
 
@@ -212,11 +214,15 @@ class EntityRepository:
             entities.append(text)
         return Page(entities, has_more=False)
 
-    def _inside(self, entity: Entity) -> Entity:
-        """Return an entity just written; raise OutsideScope, and so undo it, where it lies outside."""
+    def _refuse_outside(self, entity: Entity) -> None:
+        """Raise OutsideScope for an entity that is to be written, before others have to wait for that to be undone."""
         if self._scope:
-            self._get(entity.id)
-        return entity
+            columns = entity._asdict() | {"type_id": self._type_id}
+            parameters = Parameters(columns.values())
+            row = ", ".join(f"?{number} AS {name}" for number, name in enumerate(columns, start=1))
+            sql = f"SELECT {where(self._scope, parameters)} FROM (SELECT {row}) AS entity"
+            if not self._database.row(sql, parameters)[0]:
+                raise OutsideScope("this entity")
 
     def _sequence(self, cursor: str | None) -> int:
         if not cursor:

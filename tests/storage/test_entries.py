@@ -10,12 +10,10 @@ from app.storage import entries
 from app.storage.check import problems
 from app.storage.database import Database
 from app.storage.entity_types import EntityTypes
-from app.storage.errors import OutsideScope
-from app.storage.filters import parse
 from app.storage.repository import EntityRepository
 from tests.conftest import CUSTOMER, PLAYER
 
-from .conftest import Fill, Open, document
+from .conftest import Fill, document
 
 
 @pytest.fixture
@@ -48,15 +46,6 @@ def test_a_write_finds_the_index_that_was_declared_since(
     write(customers)
     assert rows(database) == expected
     assert list(problems(database)) == []
-
-
-def test_a_write_that_is_undone_leaves_no_entries(
-    database: Database, declare: Callable[[], None], open_entities: Open
-) -> None:
-    declare()
-    with pytest.raises(OutsideScope):
-        open_entities(scope={"customer": parse({"n": 1})}).create(document({"n": 2}))
-    assert rows(database) == []
 
 
 def test_entries_that_are_to_stay_are_not_touched(

@@ -256,6 +256,18 @@ def test_what_lies_outside_a_scope_is_refused_and_changes_nothing(
     assert contents(database) == before
 
 
+@pytest.mark.parametrize("act", OUTSIDE.values(), ids=OUTSIDE)
+def test_what_lies_outside_a_scope_is_refused_before_anything_is_written(
+    database: Database, open_entities: Open, fill: Fill, act: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill({"pro": {"plan": "pro", "name": "Jane"}, "free": {"plan": "free", "name": "Kim"}})
+    before = database.connection.total_changes()
+    monkeypatch.setattr(database, "write", lambda function: function(database.connection))
+    with pytest.raises(OutsideScope):
+        act(open_entities(scope=PRO))
+    assert database.connection.total_changes() == before
+
+
 def contents(database: Database) -> list[Any]:
     """Return every entity and every indexed text."""
     connection = database.connection
