@@ -124,7 +124,7 @@ BAD: dict[str, tuple[Spoil, str]] = {
     "a folder that is a file": (folder_that_is_a_file, f"{ANOTHER}|{MAKE}"),
     "a pipe": (pipe, ANOTHER),
     "a file with a second name": (with_a_second_name, "remove one, or copy it"),
-    "a file that was moved away without its log": (moved_away_without_its_log, "move the file back, or remove"),
+    "a file that was moved away without its log": (moved_away_without_its_log, f"move the file back, or remove|{MAKE}"),
     "a read-only file": (without_rights(0o400), RIGHTS),
     "a read-only folder": (without_rights(0o500, on_folder=True), RIGHTS),
     "an unreadable file": (without_rights(0), RIGHTS),

@@ -38,8 +38,11 @@ def status_of_a_list(address: tuple[str, int], key: str) -> int:
 
 def pipes(pid: int) -> set[str]:
     """Return the pipes that a process has open, but for its standard ones."""
-    files = [path for path in Path(f"/proc/{pid}/fd").iterdir() if int(path.name) > 2]
-    return {link for path in files if (link := os.readlink(path)).startswith("pipe:")}
+    found = set()
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed since it was listed
+            found |= {os.readlink(path)} if int(path.name) > 2 else set()
+    return {link for link in found if link.startswith("pipe:")}
 
 
 def runs(pid: int) -> bool:
