@@ -169,6 +169,8 @@ class Database:
         connection.pragma("fullfsync", self._durability == "full")
         connection.pragma("foreign_keys", True)
         connection.pragma("cache_size", -self.page_cache)
+        # Without it, SQLite compiles a statement anew for each number that is bound to its LIMIT.
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         connection.create_scalar_function("equality_key", _equality_key, 1, deterministic=True)
         self._checkpoints[connection] = Checkpoints(connection, self._busy_timeout)
         return connection
