@@ -159,3 +159,15 @@ def test_an_environment_is_one_of_three(database: Database, environment: Environ
             "INSERT INTO entity_type VALUES (NULL, ?, 'staging', 'a', 'A', '{}', '[]', '', 0)",
             (environment.organization_id,),
         )
+
+
+def test_a_statement_is_compiled_once_for_every_limit(database: Database) -> None:
+    asked: list[int] = []  # https://sqlite.org/c3ref/set_authorizer.html: while a statement is compiled
+    connection = database.connection
+    connection.authorizer = lambda *_: asked.append(1) or apsw.SQLITE_OK
+    compiled = []
+    for limit in range(1, 4):
+        connection.execute("SELECT slug FROM organization ORDER BY id LIMIT ?", (limit,)).fetchall()
+        compiled.append(len(asked))
+    assert compiled[0] > 0
+    assert len(set(compiled)) == 1
