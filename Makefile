@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 BENCH := $(VENV)/.bench
 MEASURE := $(foreach name,ROUNDS SECONDS SIZES ONLY WORKERS THREADS NAME,$(if $($(name)),--$(shell echo $(name) | tr A-Z a-z) "$($(name))"))
 
-.PHONY: serve test test-full test-faults faults soak bench bench-peers bench-limits bench-worst bench-load lint lock clean
+.PHONY: serve test test-full test-faults faults soak bench bench-peers bench-limits bench-worst bench-load bench-instructions lint lock clean
 
 serve: $(READY)
 	@$(VENV)/bin/struere-local serve --project examples/customers --log-requests on
@@ -49,6 +49,10 @@ bench-worst: $(READY)
 # What an import costs beside raw apsw, as a ratio; SIZES and ROUNDS say how much.
 bench-load: $(READY)
 	$(VENV)/bin/python -m benchmarks.imports $(MEASURE)
+
+# How many Python instructions a request takes beside bare Flask: the same on every machine, however noisy.
+bench-instructions: $(READY)
+	$(VENV)/bin/python -m benchmarks.instructions
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .

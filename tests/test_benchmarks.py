@@ -3,15 +3,16 @@
 import json
 import math
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from flask import Flask
 
 from app.config import load
 from app.serve import SETTINGS
-from benchmarks import cache, expected, imports, options, report, results, tasks
+from benchmarks import cache, expected, floor, imports, instructions, options, report, results, tasks
 from benchmarks.entities import BLOCK, COMMON_WORDS, SEARCH_FIELDS, SHARING, TOPICS, account, data, entity, entity_id
 from benchmarks.fill import fill
 from benchmarks.flask_floor import PINNED, FlaskFloor, configuration
@@ -239,3 +240,23 @@ def test_raw_apsw_imports_what_an_import_does(tmp_path: Path, database: Path) ->
     with closing(sqlite3.connect(path)) as raw, closing(sqlite3.connect(database)) as own:
         for sql in ("SELECT * FROM entity", "SELECT * FROM search_1_content", "SELECT count(*) FROM search_1_idx"):
             assert raw.execute(sql).fetchall() == own.execute(sql).fetchall()
+
+
+# Requests a second are another at each run, and Python's instructions the same.
+MOST = {"get": 1.4, "list": 2.0, "query": 2.5, "search": 2.1, "create": 1.8, "patch": 1.7}
+
+
+@pytest.fixture(scope="module")
+def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    filled = instructions.filled(tmp_path_factory.mktemp("instructions"))
+    yield filled
+    filled.extensions["struere"].database.close()
+
+
+@each_operation
+def test_the_application_takes_few_instructions_beside_bare_flask(application: Flask, operation: Operation) -> None:
+    own = instructions.counted(application, instructions.requests(operation))
+    least = instructions.counted(floor.app, instructions.floored(operation))
+    assert own["flask"] > 0
+    assert own["struere-local"] > 0
+    assert own.total() <= MOST[operation.kind] * least.total(), own
