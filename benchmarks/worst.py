@@ -60,7 +60,7 @@ def _is_missed(server: Struere, name: str, filters: object, asked: options.Optio
     for number in range(asked.rounds):
         quiet = server.measure(GET, asked.seconds, number).p99
         with _asking(server, filters, took):
-            ratios.append(server.measure(GET, asked.seconds, number).p99 / quiet)
+            ratios.append(server.measure_now(GET, asked.seconds, number).p99 / quiet)
     ratio, longest = statistics.median(ratios), max(took)
     print(
         f"{name}: p99 of a GET {ratio:.1f} times the quiet one (goal: at most {MOST_P99}); {len(took)} queries, each "
