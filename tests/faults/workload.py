@@ -2,22 +2,22 @@
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from app.storage import filters
 from app.storage.database import Database
 from app.storage.documents import Document, Limits
 from app.storage.entity_types import EntityTypes
-from app.storage.errors import EntityTypeNotFound
+from app.storage.errors import EntityTypeNotFound, OutsideScope
 from app.storage.migrations import prepare
 from app.storage.organizations import Environment, ensure_organization, find_organization
 from app.storage.outside import Outside
-from app.storage.repository import EntityRepository, Scope
+from app.storage.repository import EntityRepository
 from tests.conftest import CUSTOMER
 from tests.faults.vfs import PowerCut
 from tests.server import PATIENCE
@@ -28,7 +28,6 @@ LIMITS = Limits(data_bytes=2**20, depth=16, fields=1024, elements=8192, name_len
 TOGETHER = 0.3  # of the writes are several in one group
 REFUSED = 0.3  # of those have one that is refused after it was written
 REFUSED_ID = "k17" + 29 * "r"
-NOTHING: Scope = {"customer": filters.parse({"name": "nobody"})}
 NAMES = ("Jane", "Kim", "Ravi", "Amélie", "Sam")
 
 State = dict[str, tuple[str, str]] | None  # status and data by id; None where not even the type is there
@@ -108,10 +107,8 @@ class Workload:
         EntityTypes(database, self._outside, self._environment).apply([CUSTOMER])
         self.ledger.acknowledge()
 
-    def entities(
-        self, database: Database, outside: Outside | None = None, scope: Scope | None = None
-    ) -> EntityRepository:
-        return EntityRepository(database, outside or self._outside, self._environment, scope, "customer")
+    def entities(self, database: Database, outside: Outside | None = None) -> EntityRepository:
+        return EntityRepository(database, outside or self._outside, self._environment, None, "customer")
 
     def write(self, database: Database) -> None:
         """Create, update or delete an entity, or write several at the same moment."""
@@ -135,7 +132,8 @@ class Workload:
         self.ledger.attempt(*(_parts(state, results) if with_refused else [state | results]))
         with lined_up(database) as writes:
             if with_refused:
-                self.entities(database, NamedOutside(REFUSED_ID), NOTHING).create(document({"name": NAMES[0]}))
+                with refused_afterwards(database):
+                    self.entities(database, NamedOutside(REFUSED_ID)).create(document({"name": NAMES[0]}))
             for name, fields in updated.items():
                 self.entities(database).update(name, document(fields), "trial")
             for name, fields in created.items():
@@ -220,6 +218,19 @@ def lined_up(database: Database) -> Iterator[list[Any]]:
     line_up = database._group_commit._line_up
     with turn_taken(database.path), patch.object(database, "write", lambda each: writes.append(line_up(each))):
         yield writes
+
+
+@contextmanager
+def refused_afterwards(database: Database) -> Iterator[None]:
+    """Refuse what is written within after it was written, which the product's own writes never do."""
+    write = database.write
+
+    def refuse(function: Callable[[Any], Any], connection: Any) -> None:
+        function(connection)
+        raise OutsideScope("this entity")
+
+    with patch.object(database, "write", lambda each: write(partial(refuse, each))):
+        yield
 
 
 def _parts(state: dict[str, Any], results: dict[str, Any]) -> Iterator[State]:
