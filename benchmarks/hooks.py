@@ -13,6 +13,7 @@ from app.config import load
 from app.parts import assemble
 from app.storage.organizations import Environment, ensure_organization
 from app.storage.outside import Outside
+from benchmarks.load import Request
 
 REQUESTS, ROUNDS = 1_000, 30
 HIGH = {"LIMIT_PER_KEY": "1000000/minute", "LIMIT_PER_ORGANIZATION": "1000000/minute"}
@@ -22,7 +23,7 @@ def cost() -> float:
     """Return the microseconds of a request in authentication and counting: the least of rounds, others had company."""
     with TemporaryDirectory() as folder:
         settings = {"DATABASE": Path(folder) / "struere.db", **HIGH}
-        environ = _environ(_key(settings))
+        environ = environ_of(Request("GET", "/v1/entity-types"), _key(settings))
         app = create_app(settings)
         spent = _watch(app)
         _send(app, environ)
@@ -44,8 +45,10 @@ def _key(settings: dict[str, Any]) -> str:
     return plain
 
 
-def _environ(key: str) -> dict[str, Any]:
-    return EnvironBuilder("/v1/entity-types", headers={"Authorization": f"Bearer {key}"}).get_environ()
+def environ_of(request: Request, key: str) -> dict[str, Any]:
+    """Return a request as WSGI has it, with a key."""
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    return EnvironBuilder(request.path, method=request.method, data=request.body, headers=headers).get_environ()
 
 
 def _watch(app: Flask) -> list[float]:

@@ -12,12 +12,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from flask import Flask
-from werkzeug.test import EnvironBuilder
 
 from app import create_app
 from benchmarks import floor
 from benchmarks.fill import KEY, fill
-from benchmarks.limits import HIGH
+from benchmarks.hooks import HIGH, environ_of
 from benchmarks.load import Request
 from benchmarks.struere import request_of
 from benchmarks.tasks import OPERATIONS, Operation, tasks_of
@@ -43,8 +42,7 @@ def filled(folder: Path) -> Flask:
     """Return an application with entities in its database."""
     path = folder / "struere.db"
     fill(path, SIZE)
-    limits = {name.removeprefix("STRUERE_"): value for name, value in HIGH.items()}
-    return create_app({"DATABASE": path, **limits})
+    return create_app({"DATABASE": path, **HIGH})
 
 
 def requests(operation: Operation) -> list[Request]:
@@ -70,7 +68,7 @@ def counted(application: Flask, some: Iterable[Request]) -> Counter[str]:
 
     former = sys.gettrace()
     for request in some:
-        environ = _environ(request)
+        environ = environ_of(request, KEY)
         found.clear()
         sys.settrace(trace)
         try:
@@ -79,11 +77,6 @@ def counted(application: Flask, some: Iterable[Request]) -> Counter[str]:
             sys.settrace(former)
         assert answer
     return found
-
-
-def _environ(request: Request) -> dict[str, Any]:
-    headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
-    return EnvironBuilder(request.path, method=request.method, data=request.body, headers=headers).get_environ()
 
 
 def _start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:

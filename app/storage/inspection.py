@@ -60,7 +60,7 @@ def inspect(database: Database, newest: int) -> None:
 def _refuse_second_name(path: Path) -> None:
     """Raise Refused for a file under two names, of which each has a log of its own.
 
-    https://sqlite.org/howtocorrupt.html#_unlinking_or_renaming_a_database_file_while_in_use
+    https://sqlite.org/howtocorrupt.html#_multiple_links_to_the_same_file
     """
     if path.stat().st_nlink > 1:
         raise Refused(f"{path} has a second name, a hard link, and used under both it is lost; remove one, or copy it")
