@@ -1,5 +1,6 @@
 """A worker process: gunicorn's threads, and a stop that no client can hold up."""
 
+import select
 import selectors
 import signal
 import socket
@@ -9,16 +10,23 @@ from typing import Any
 
 import orjson
 from gunicorn import util
+from gunicorn.http import wsgi
 from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
+from gunicorn.http.parser import RequestParser
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers import gthread
 
 from .headers import HEADERS
 from .linger import linger
+from .messages import Answer, Request
 from .places import NOBODY, connections
 from .storage.outside import Deadline
 
 LINE = 8190  # bytes of a request line or a header, the most that gunicorn takes
+
+# How long a thread stays with a connection for its next request, in milliseconds, while there is a thread for each.
+# Most clients send it sooner, and to hand a connection over to the worker and back takes as long as to answer one.
+STAY = 5
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 # The signals of a terminal, which go to workers too, although the arbiter tells them what to do.
@@ -30,6 +38,9 @@ gthread.STOP_KEEPALIVE_LINGER = 0.25
 # How long a thread waits for the first byte of a connection, and reads a body that was not, in seconds; a stop waits
 # as long. Browsers connect ahead.
 gthread.DEFAULT_WORKER_DATA_TIMEOUT = 1.0
+# gunicorn's workers take no others than these.
+RequestParser.mesg_class = Request
+wsgi.Response = Answer
 # How much of a body is read at once, in bytes; of gunicorn's mebibyte there would be several copies at a time.
 SocketUnreader.max_body_chunk = 64 * 2**10
 
@@ -52,10 +63,16 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         """Start with no connection."""
         self._patience = PATIENCE
         super().__init__(*arguments)
+        self._threads: int = self.cfg.threads
         self.method_queue = _Callbacks()
         self._busy: set[gthread.TConn] = set()
         self._read_until: Deadline | None = None
         self._send_until: dict[gthread.TConn, Deadline] = {}
+
+    def init_process(self) -> None:
+        """Serve, with settings that no code looks up any more: gunicorn asks for them at each request."""
+        self.cfg.__dict__.update((name, setting.get()) for name, setting in self.cfg.settings.items())
+        super().init_process()
 
     def init_signals(self) -> None:
         """Ignore what a terminal sends: the arbiter gets it as well, and tells its workers what to do."""
@@ -100,11 +117,26 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         self._busy.add(conn)
         try:
             keep = super().handle(conn)
+            while keep is True and self._may_stay and is_readable(conn, STAY):
+                keep = super().handle(conn)
             if keep is False:
                 linger(conn.sock)
             return keep
         finally:
             self._busy.discard(conn)
+
+    @property
+    def _may_stay(self) -> bool:
+        """Whether there is a thread for every connection that is not left to the worker until its next request."""
+        left = len(self.keepalived_conns) + len(self.pending_conns)
+        return self.alive and self.nr_conns - left <= self._threads
+
+    def _keepalive_after(self, conn: gthread.TConn, keepalive: bool) -> bool:
+        """Tell whether a connection can be used again; where a request was read whole, no one need look at it again."""
+        if keepalive and getattr(conn.parser.mesg.body.reader, "length", None) == 0:
+            conn.parser.mesg = None
+            return True
+        return bool(super()._keepalive_after(conn, keepalive))
 
     def finish_request(self, conn: gthread.TConn, fs: Future[Any]) -> None:
         """Keep the connection of a request that was answered, or count one less that was closed."""
@@ -155,6 +187,13 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
             util.write_nonblock(client, head.encode() + b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
         except OSError:
             self.log.debug("The client left before its error was sent.")
+
+
+def is_readable(conn: gthread.TConn, milliseconds: int) -> bool:
+    """Tell whether a connection has something to read, or has within some time."""
+    poll = select.poll()
+    poll.register(conn.sock, select.POLLIN)
+    return bool(conn.parser.unreader.buf.getvalue() or poll.poll(milliseconds))
 
 
 def is_writable(connection: socket.socket) -> bool:

@@ -27,16 +27,19 @@ ARROWS = {
     "app.json_yaml": set[str](),
     "app.project": {"app.api", "app.json_yaml", "app.storage"},
     "app.headers": set[str](),
+    "app.heap": set[str](),
+    "app.lazy": set[str](),
     "app.linger": {"app.storage"},
     "app.logs": set[str](),
+    "app.messages": {"app.storage"},
     "app.places": set[str](),
     "app.reload": {"app.parts", "app.storage"},
-    "app.serve": {"app.logs", "app.places", "app.reload", "app.storage", "app.worker"},
-    "app.worker": {"app.headers", "app.linger", "app.places", "app.storage"},
+    "app.serve": {"app.heap", "app.logs", "app.places", "app.reload", "app.storage", "app.worker"},
+    "app.worker": {"app.headers", "app.linger", "app.messages", "app.places", "app.storage"},
     "app.cli": {"app.api", "app.config", "app.parts", "app.project", "app.serve", "app.storage"},
     "app.gunicorn_conf": {"app.config", "app.parts", "app.reload", "app.serve", "app.storage", "app.worker"},
     "app.__main__": {"app"},
-    "app": {"app.api", "app.cli", "app.config", "app.headers", "app.logs", "app.parts", "app.storage"},
+    "app": {"app.api", "app.cli", "app.config", "app.headers", "app.lazy", "app.logs", "app.parts", "app.storage"},
 }
 
 each_module = pytest.mark.parametrize("name", MODULES)
