@@ -6,6 +6,7 @@ from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from flask import Flask, Response
+from flask.sessions import NullSession, SessionInterface
 from flask.wrappers import Request
 from werkzeug.exceptions import BadRequest
 from werkzeug.routing import MapAdapter
@@ -25,8 +26,23 @@ OF_OTHERS = list(HEADERS.items())
 OF_DATA_API = [*OF_OTHERS, *ANY_ORIGIN.items()]
 
 
+class NoSessions(SessionInterface):
+    """Nothing is kept from one request to the next."""
+
+    none = NullSession()
+
+    def open_session(self, app: Flask, request: Request) -> NullSession:
+        """Return the one that all requests have."""
+        return self.none
+
+
 class Application(Flask):
-    """A Flask application whose views are no coroutines, and whose routes are the same for every host."""
+    """A Flask application of views that return responses and are no coroutines, with the same routes for every host.
+
+    Of hooks and signals, it has hooks before a request only.
+    """
+
+    session_interface = NoSessions()
 
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request; a preflight is answered for routes that there are not as well."""
@@ -41,6 +57,21 @@ class Application(Flask):
             return Response(status=204, headers=ANY_METHOD)(environ, start)
         return super().wsgi_app(environ, start)
 
+    def full_dispatch_request(self) -> Response:
+        """Answer a request, or tell what is wrong with it."""
+        try:
+            for hook in self.before_request_funcs[None]:
+                hook()
+            return self.dispatch_request()  # type: ignore[return-value]
+        except Exception as error:
+            return self.handle_user_exception(error)  # type: ignore[return-value]
+
+    def do_teardown_request(self, exc: object = None) -> None:
+        """Leave a request; no hook waits for it."""
+
+    def do_teardown_appcontext(self, exc: object = None) -> None:
+        """Leave the application; no hook waits for it."""
+
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Return a function as it is: to see that it is no coroutine takes longer than most do."""
         return func
@@ -48,7 +79,7 @@ class Application(Flask):
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """Return what finds the route of a request by its path alone: to decode the host would cost as much again."""
         if request is None:
-            return super().create_url_adapter(request)
+            return None
         if not HOST.fullmatch(request.environ.get("HTTP_HOST", "")):
             raise BadRequest("The Host header must be a host, and a port if need be")
         return self.url_map.bind("", path_info=request.path, default_method=request.method)
