@@ -10,18 +10,18 @@ STEP = 64 * 2**10  # bytes read at a time
 
 def read_body(request: Request, most: int) -> bytes:
     """Return the body; raise RequestEntityTooLarge as soon as that is sure, BrokenBody where it breaks off."""
-    length = request.content_length or 0
-    if length > most:
+    length = request.content_length  # None where the body comes in chunks
+    if length is not None and length > most:
         raise RequestEntityTooLarge
     parts: list[bytes] = []
     size = 0
-    while part := _read(request):
+    while size != length and (part := _read(request)):
         size += len(part)
         if size > most:
             raise RequestEntityTooLarge
         parts.append(part)
     # gunicorn ends a body quietly where the client hangs up; half of one may happen to be whole JSON.
-    if size < length:
+    if length is not None and size < length:
         raise BrokenBody
     return b"".join(parts)
 

@@ -1,6 +1,7 @@
 """Bodies and query strings: one marshmallow schema each; every message is a whole sentence."""
 
 from typing import Any
+from urllib.parse import parse_qsl
 
 from flask import current_app, request
 from flask.globals import request_ctx
@@ -26,8 +27,9 @@ def load_body(schema: Schema) -> Any:
 
 
 def load_query_string(schema: Schema) -> Any:
-    """Return the request's query string as a schema loads it."""
-    return schema.load(request.args.to_dict())
+    """Return the request's query string as a schema loads it; of a name that it has twice the first value counts."""
+    pairs = parse_qsl(request.environ.get("QUERY_STRING", ""), keep_blank_values=True, errors="werkzeug.url_quote")
+    return schema.load(dict(reversed(pairs)))
 
 
 class DataField(fields.Field[Document]):

@@ -10,6 +10,8 @@ import orjson
 
 MAXIMUM_CONDITIONS = 1_024  # as many as an object may have fields; the time to compile SQL grows with their square
 
+FLAT = 16  # terms that stand side by side
+
 KINDS = {type(None): "null", int: "number", float: "number", str: "text", list: "array", dict: "object"}
 OWN_COLUMNS = {
     "id": ("text", "entity.id"),
@@ -75,7 +77,7 @@ def where(conditions: Sequence[Condition], parameters: Parameters) -> str:
 
 def json_path(path: Iterable[str]) -> str:
     """Return SQLite's path of a field: labels with any escape, written by the encoder that wrote the document."""
-    return "$" + "".join("." + orjson.dumps(part).decode() for part in path)
+    return "$" + "".join(["." + orjson.dumps(part).decode() for part in path])
 
 
 def equality_key(text: str) -> str:
@@ -94,7 +96,7 @@ def _path(name: str) -> tuple[tuple[str, ...], str | None]:
     parts = tuple(name.removeprefix("data.").split("."))
     if not all(parts):
         raise InvalidFilters(f"A field name in filters must not be empty or have an empty part: {_shown(name)}")
-    if any(part.startswith("$") for part in parts):
+    if "$" in name and any(part.startswith("$") for part in parts):
         raise InvalidFilters(f"A field name in filters must not start with $: {_shown(name)}")
     return parts, name if name in OWN_COLUMNS else None
 
@@ -128,9 +130,9 @@ def _field(condition: Condition, parameters: Parameters) -> Field:
 
 
 def _all(terms: Sequence[str]) -> str:
-    """Join terms as a balanced tree: SQLite refuses expressions deeper than 1,000."""
-    if len(terms) == 1:
-        return terms[0]
+    """Join terms; of many make a balanced tree, since SQLite refuses expressions deeper than 1,000."""
+    if len(terms) <= FLAT:
+        return f"({' AND '.join(terms)})"
     middle = len(terms) // 2
     return f"({_all(terms[:middle])} AND {_all(terms[middle:])})"
 
@@ -173,7 +175,7 @@ def _compare(comparison: str) -> Callable[[Field, Any, Parameters], str]:
 
 
 def _contains(field: Field, operand: Any, parameters: Parameters) -> str:
-    element = _is_any(Field("element.type", "element.value", ""), [operand], parameters)
+    element = _equals(Field("element.type", "element.value", ""), operand, parameters)
     sql = f"CASE {field.kind} WHEN 'array' THEN EXISTS (SELECT 1 FROM {field.elements} AS element WHERE {element})"
     if isinstance(operand, str):
         sql += f" WHEN 'text' THEN instr({field.value}, {parameters.bind(operand)}) > 0"
@@ -189,7 +191,7 @@ def _not(sql: Callable[[Field, Any, Parameters], str]) -> Callable[[Field, Any, 
 
 
 def _equals(field: Field, operand: Any, parameters: Parameters) -> str:
-    return _is_any(field, [operand], parameters)
+    return _is_any_of_kind(field, _kind(operand), [operand], parameters)
 
 
 def _kind(value: Any) -> str:
