@@ -1,5 +1,6 @@
 """struere-local: the Struere Data API on one's own machine."""
 
+from . import lazy  # noqa: F401  # isort: skip
 import sys
 from collections.abc import Mapping
 from functools import partial

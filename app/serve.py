@@ -14,7 +14,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.errors import AppImportError
 
-from . import places
+from . import heap, places
 from .logs import Logger, clean, clean_uri
 from .reload import Preparation
 from .storage.errors import Gone, Refused, StorageError
@@ -24,7 +24,7 @@ from .worker import LINE, STOP_SIGNALS, Worker
 
 KEEP_ALIVE = 15  # seconds that an idle connection stays open
 
-PAGE_CACHE = 512  # KiB of each thread, as fast as SQLite's own 2,000: what is not there is in the kernel's cache
+PAGE_CACHE = 128  # KiB of each thread, as fast as SQLite's own 2,000: what is not there is in the kernel's cache
 
 STOP = 5  # seconds that a stop may take, whatever clients do; Docker's patience is 10
 
@@ -137,6 +137,7 @@ def _log_request(worker: Worker, request: Any, environ: Any, response: Any) -> N
 
 def _before_fork(arbiter: Arbiter, worker: Worker) -> None:
     places.take(arbiter, worker)
+    heap.share()
     # To look for garbage writes to every object, and so copies the pages that a worker shares with the arbiter.
     gc.freeze()
 
