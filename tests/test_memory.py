@@ -1,0 +1,61 @@
+"""What keeps a server small: one heap for all its threads, and modules that are loaded when they are used."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.server import PATIENCE, environment
+
+HEAPS = """
+import ctypes, threading
+from app import heap
+
+{first}
+library = ctypes.CDLL(None)
+library.fopen.restype = ctypes.c_void_p
+together = threading.Barrier(4)
+
+def use():
+    together.wait()
+    library.malloc(10_000)
+    together.wait()
+
+threads = [threading.Thread(target=use) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+file = library.fopen(b"/dev/stdout", b"w")
+library.malloc_info(0, ctypes.c_void_p(file))
+library.fclose(ctypes.c_void_p(file))
+"""
+UNUSED = ("asyncio.base_events", "limits.aio.storage", "yaml")
+
+
+def run(program: str) -> str:
+    """Return what a program prints in a process of its own."""
+    return subprocess.check_output([sys.executable, "-c", program], env=environment(), text=True, timeout=PATIENCE)
+
+
+@pytest.mark.parametrize(("first", "is_shared"), [("heap.share()", True), ("", False)], ids=["shared", "as it was"])
+def test_threads_share_one_heap(first: str, is_shared: bool) -> None:
+    heaps = run(HEAPS.format(first=first)).count("<heap nr=")
+    assert (heaps == 1) is is_shared
+
+
+@pytest.mark.parametrize("name", UNUSED)
+def test_a_start_loads_no_module_that_it_does_not_use(name: str) -> None:
+    assert run(f"import struere_local, sys; print({name!r} in sys.modules)") == "False\n"
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "import asyncio; print(asyncio.run(asyncio.sleep(0, True)))",
+        "from limits.aio.strategies import MovingWindowRateLimiter; print(bool(MovingWindowRateLimiter))",
+        "from struere_local import json_yaml; print(json_yaml.load('a: 1') == {'a': 1})",
+    ],
+)
+def test_such_a_module_is_there_when_it_is_used(use: str) -> None:
+    assert run(f"import struere_local; {use}") == "True\n"
