@@ -9,12 +9,12 @@ CAPACITY, NAME_LENGTH, WINDOW, COUNT, RECORD = range(5)  # in words from the sta
 class Ring:
     """The newest entries of a counter, as many as its capacity; times and windows are milliseconds."""
 
-    __slots__ = ("_first", "_record", "_words", "capacity", "end")
+    __slots__ = ("_count", "_first", "_record", "_window", "_words", "capacity", "end")
 
     def __init__(self, words: memoryview, record: int) -> None:
         """Take the words and where in them the record starts."""
         self._words = words
-        self._record = record
+        self._record, self._window, self._count = record, record + WINDOW, record + COUNT
         self._first = record + RECORD - -words[record + NAME_LENGTH] // WORD
         self.capacity: int = words[record + CAPACITY]
         self.end = self._first + self.capacity
@@ -22,18 +22,18 @@ class Ring:
     @property
     def count(self) -> int:
         """How many entries there ever were."""
-        count: int = self._words[self._record + COUNT]
+        count: int = self._words[self._count]
         return count
 
     @property
     def window(self) -> int:
         """How long an entry counts."""
-        window: int = self._words[self._record + WINDOW]
+        window: int = self._words[self._window]
         return window
 
     @window.setter
     def window(self, window: int) -> None:
-        self._words[self._record + WINDOW] = window
+        self._words[self._window] = window
 
     @property
     def kept(self) -> range:
@@ -61,8 +61,8 @@ class Ring:
         Return whether they were made, or None where they would take the place of some that count: it is too small.
         """
         words, first, capacity = self._words, self._first, self.capacity
-        words[self._record + WINDOW] = window
-        count = words[self._record + COUNT]
+        words[self._window] = window
+        count = words[self._count]
         if count and words[first + (count - 1) % capacity] > now:
             self.set_back(now)
         blocking = count + amount - limit - 1
@@ -84,10 +84,10 @@ class Ring:
     def add(self, time: int, amount: int = 1) -> None:
         """Make entries."""
         words, first, capacity = self._words, self._first, self.capacity
-        count = words[self._record + COUNT]
+        count = words[self._count]
         for number in range(count, count + amount):
             words[first + number % capacity] = time
-        words[self._record + COUNT] = count + amount
+        words[self._count] = count + amount
 
     def take(self, other: "Ring") -> None:
         """Take the entries that a counter of no larger capacity has kept, in place of one's own."""
@@ -96,11 +96,11 @@ class Ring:
         times = [*other._words[oldest : first + other.capacity], *other._words[first:oldest]][: len(kept)]
         self._words[self._first : self._first + len(kept)] = array("q", times)
         self.window = other.window
-        self._words[self._record + COUNT] = len(kept)
+        self._words[self._count] = len(kept)
 
     def clear(self) -> None:
         """Forget every entry."""
-        self._words[self._record + COUNT] = 0
+        self._words[self._count] = 0
 
     def set_back(self, now: int) -> None:
         """Let no entry be later than now, which is earlier than some where the clock was set back."""

@@ -42,8 +42,8 @@ class Table:
     def find(self, name: bytes) -> Ring | None:
         """Return a counter, if it is there."""
         words = self._words
-        if name in self._known:
-            epoch, start, bucket, record, ring = self._known[name]
+        if known := self._known.get(name):
+            epoch, start, bucket, record, ring = known
             if words[EPOCH_AT] == epoch and words[START_AT] == start and words[bucket] == record:
                 return ring
         start, bucket = self._bucket(name)
