@@ -54,7 +54,8 @@ class Application(Flask):
             return start_response(status, own + more, *error)
 
         if is_open and environ["REQUEST_METHOD"] == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ:
-            return Response(status=204, headers=ANY_METHOD)(environ, start)
+            start_response("204 NO CONTENT", [*ANY_METHOD.items(), *more])
+            return ()
         return super().wsgi_app(environ, start)
 
     def full_dispatch_request(self) -> Response:
