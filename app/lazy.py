@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import LazyLoader
 
-# What limits has for coroutines, asyncio itself and YAML are a tenth of the time of a start.
-RARELY_USED = {"asyncio", "limits.aio", f"{__package__}.json_yaml"}
+# What limits has for coroutines, and YAML; nothing that other threads may use: with Python 3.11, those that are the
+# first to use such a module at the same time see half of it.
+RARELY_USED = {"limits.aio", f"{__package__}.json_yaml"}
 
 
 class Finder:

@@ -19,7 +19,10 @@ outside = Outside()
 
 
 class Request(message.Request):  # type: ignore[misc]
-    """A request, parsed by gunicorn unless it is an ordinary one; then it is what gunicorn would make of it."""
+    """A request, parsed by gunicorn unless it is an ordinary one; then it is what gunicorn would make of it.
+
+    No header of an ordinary one says what the scheme is: the setting secure_scheme_headers is taken to be empty.
+    """
 
     def parse_request_line(self, line: bytes) -> None:
         """Take method, target and version."""
@@ -47,15 +50,18 @@ class Request(message.Request):  # type: ignore[misc]
 
 
 class Answer(wsgi.Response):  # type: ignore[misc]
-    """A response whose headers werkzeug has checked; they go out with the body, in one piece."""
+    """A response whose headers werkzeug has checked, and of which none is about the connection.
+
+    They go out with the body, in one piece.
+    """
 
     headers_sent: bool
     _head = b""
 
     def process_headers(self, headers: list[tuple[str, str]]) -> None:
-        """Take headers, of which none is about the connection."""
+        """Take headers."""
         self.headers = headers
-        self.response_length = next((int(value) for name, value in headers if name == "Content-Length"), None)
+        self.response_length = next((int(value) for name, value in headers if name.lower() == "content-length"), None)
 
     def send_headers(self) -> None:
         """Keep them for the body."""
@@ -73,6 +79,10 @@ class Answer(wsgi.Response):  # type: ignore[misc]
             "Transfer-Encoding: chunked\r\n" if self.chunked else "",
         ]
 
+    def can_sendfile(self) -> bool:
+        """Let files be written as all else is."""
+        return False
+
     def close(self) -> None:
         """End the answer, which may have no body."""
         self.send_headers()
@@ -87,9 +97,9 @@ class Answer(wsgi.Response):  # type: ignore[misc]
             self._send(data)
 
     def _send(self, data: bytes) -> None:
-        if self._head or data:
-            util.write(self.sock, self._head + data)
-            self._head = b""
+        head, self._head = self._head, b""
+        if head or data:
+            util.write(self.sock, head + data)
 
 
 @lru_cache(1)

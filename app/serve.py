@@ -24,7 +24,7 @@ from .worker import LINE, STOP_SIGNALS, Worker
 
 KEEP_ALIVE = 15  # seconds that an idle connection stays open
 
-PAGE_CACHE = 128  # KiB of each thread, as fast as SQLite's own 2,000: what is not there is in the kernel's cache
+PAGE_CACHE = 64  # KiB of each thread, as fast as SQLite's own 2,000: what is not there is in the kernel's cache
 
 STOP = 5  # seconds that a stop may take, whatever clients do; Docker's patience is 10
 

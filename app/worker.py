@@ -1,7 +1,6 @@
 """A worker process: gunicorn's threads, and a stop that no client can hold up."""
 
 import select
-import selectors
 import signal
 import socket
 from concurrent.futures import Future
@@ -70,7 +69,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         self._send_until: dict[gthread.TConn, Deadline] = {}
 
     def init_process(self) -> None:
-        """Serve, with settings that no code looks up any more: gunicorn asks for them at each request."""
+        """Serve, with settings as plain attributes, which a later `set` does not change: each request asks for many."""
         self.cfg.__dict__.update((name, setting.get()) for name, setting in self.cfg.settings.items())
         super().init_process()
 
@@ -117,7 +116,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         self._busy.add(conn)
         try:
             keep = super().handle(conn)
-            while keep is True and self._may_stay and is_readable(conn, STAY):
+            while keep is True and self._may_stay and has_more(conn, STAY):
                 keep = super().handle(conn)
             if keep is False:
                 linger(conn.sock)
@@ -127,9 +126,9 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
 
     @property
     def _may_stay(self) -> bool:
-        """Whether there is a thread for every connection that is not left to the worker until its next request."""
+        """Whether there is a thread for every connection or, with those that are left to the worker, one to spare."""
         left = len(self.keepalived_conns) + len(self.pending_conns)
-        return self.alive and self.nr_conns - left <= self._threads
+        return self.alive and (self.nr_conns <= self._threads or self.nr_conns - left < self._threads)
 
     def _keepalive_after(self, conn: gthread.TConn, keepalive: bool) -> bool:
         """Tell whether a connection can be used again; where a request was read whole, no one need look at it again."""
@@ -164,7 +163,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
     def _hurry(self, conn: gthread.TConn, read_until: Deadline) -> None:
         if read_until.passed:
             conn.sock.shutdown(socket.SHUT_RD)
-        if not is_writable(conn.sock) and self._send_until.setdefault(conn, Deadline(SEND_FOR)).passed:
+        if not is_ready(conn.sock, select.POLLOUT) and self._send_until.setdefault(conn, Deadline(SEND_FOR)).passed:
             conn.sock.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
@@ -189,18 +188,19 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
             self.log.debug("The client left before its error was sent.")
 
 
-def is_readable(conn: gthread.TConn, milliseconds: int) -> bool:
-    """Tell whether a connection has something to read, or has within some time."""
+def has_more(conn: gthread.TConn, milliseconds: int) -> bool:
+    """Tell whether a connection has another request, or has within some time."""
+    return bool(conn.parser.unreader.buf.getvalue()) or is_ready(conn.sock, select.POLLIN, milliseconds)
+
+
+def is_ready(connection: socket.socket, event: int, milliseconds: int = 0) -> bool:
+    """Tell whether a connection can be read or written, or can within some time.
+
+    One whose client takes nothing has no room for more while it is answered.
+    """
     poll = select.poll()
-    poll.register(conn.sock, select.POLLIN)
-    return bool(conn.parser.unreader.buf.getvalue() or poll.poll(milliseconds))
-
-
-def is_writable(connection: socket.socket) -> bool:
-    """Tell whether a connection has room for more; one whose client takes nothing has none while it is answered."""
-    with selectors.DefaultSelector() as selector:
-        selector.register(connection, selectors.EVENT_WRITE)
-        return bool(selector.select(0))
+    poll.register(connection, event)
+    return bool(poll.poll(milliseconds))
 
 
 class _Callbacks(gthread.PollableMethodQueue):  # type: ignore[misc]

@@ -9,6 +9,7 @@ from gunicorn.config import Config
 from gunicorn.http import wsgi
 from gunicorn.http.message import Request
 from gunicorn.http.unreader import IterUnreader
+from gunicorn.workers.gthread import ThreadWorker
 
 from app.messages import MOST_COPIED, Answer
 
@@ -70,3 +71,17 @@ def parted(pieces: list[bytes]) -> tuple[list[bytes], bytes]:
     """Return the lines of an answer's head, without the time, and its body."""
     head, _, body = b"".join(pieces).partition(b"\r\n\r\n")
     return [line for line in head.split(b"\r\n") if not line.startswith(b"Date: ")], body
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (GUNICORNS, "_emit_body"),
+        (GUNICORNS, "process_headers"),
+        (ThreadWorker, "_keepalive_after"),
+        (Request, "parse_request_line"),
+        (Request, "parse_headers"),
+    ],
+)
+def test_gunicorn_has_what_is_replaced(kind: type, name: str) -> None:
+    assert callable(getattr(kind, name))

@@ -39,7 +39,7 @@ class NoSessions(SessionInterface):
 class Application(Flask):
     """A Flask application of views that return responses and are no coroutines, with the same routes for every host.
 
-    Of hooks and signals, it has hooks before a request only.
+    Of hooks and signals it has the application's hooks before a request only, which return nothing.
     """
 
     session_interface = NoSessions()

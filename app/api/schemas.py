@@ -28,7 +28,7 @@ def load_body(schema: Schema) -> Any:
 
 def load_query_string(schema: Schema) -> Any:
     """Return the request's query string as a schema loads it; of a name that it has twice the first value counts."""
-    pairs = parse_qsl(request.environ.get("QUERY_STRING", ""), keep_blank_values=True, errors="werkzeug.url_quote")
+    pairs = parse_qsl(request.query_string.decode(), keep_blank_values=True, errors="werkzeug.url_quote")
     return schema.load(dict(reversed(pairs)))
 
 

@@ -187,7 +187,7 @@ def _exists(field: Field, operand: bool, parameters: Parameters) -> str:
 
 
 def _not(sql: Callable[[Field, Any, Parameters], str]) -> Callable[[Field, Any, Parameters], str]:
-    return lambda field, operand, parameters: f"({sql(field, operand, parameters)} IS NOT TRUE)"
+    return lambda field, operand, parameters: f"(({sql(field, operand, parameters)}) IS NOT TRUE)"
 
 
 def _equals(field: Field, operand: Any, parameters: Parameters) -> str:
