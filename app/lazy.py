@@ -7,10 +7,14 @@ import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import LazyLoader
+from pathlib import Path
 
-# What limits has for coroutines, and YAML; nothing that other threads may use: with Python 3.11, those that are the
-# first to use such a module at the same time see half of it.
+# What limits has for coroutines, and YAML.
 RARELY_USED = {"limits.aio", f"{__package__}.json_yaml"}
+# With Python 3.11, threads that are the first to use such a module at the same time see half of it: what others may use
+# is one of them in a process of our own only.
+if Path(*sys.argv[:1]).name == "struere-local":
+    RARELY_USED.add("asyncio")
 
 
 class Finder:

@@ -30,7 +30,6 @@ file = library.fopen(b"/dev/stdout", b"w")
 library.malloc_info(0, ctypes.c_void_p(file))
 library.fclose(ctypes.c_void_p(file))
 """
-UNUSED = ("limits.aio.storage", "yaml")
 
 
 def run(program: str) -> str:
@@ -44,17 +43,27 @@ def test_threads_share_one_heap(first: str, is_shared: bool) -> None:
     assert (heaps == 1) is is_shared
 
 
-@pytest.mark.parametrize("name", UNUSED)
-def test_a_start_loads_no_module_that_it_does_not_use(name: str) -> None:
-    assert run(f"import struere_local, sys; print({name!r} in sys.modules)") == "False\n"
+@pytest.mark.parametrize(
+    ("name", "program", "is_loaded"),
+    [
+        ("limits.aio.storage", "", False),
+        ("yaml", "", False),
+        ("asyncio.base_events", "/usr/bin/struere-local", False),
+        ("asyncio.base_events", "/usr/bin/another", True),
+    ],
+)
+def test_a_start_loads_no_module_that_it_does_not_use(name: str, program: str, is_loaded: bool) -> None:
+    line = f"import sys; sys.argv[0] = {program!r}; import struere_local; print({name!r} in sys.modules)"
+    assert run(line) == f"{is_loaded}\n"
 
 
 @pytest.mark.parametrize(
     "use",
     [
+        "import asyncio; print(asyncio.run(asyncio.sleep(0, True)))",
         "from limits.aio.strategies import MovingWindowRateLimiter; print(bool(MovingWindowRateLimiter))",
         "from struere_local import json_yaml; print(json_yaml.load('a: 1') == {'a': 1})",
     ],
 )
 def test_such_a_module_is_there_when_it_is_used(use: str) -> None:
-    assert run(f"import struere_local; {use}") == "True\n"
+    assert run(f"import sys; sys.argv[0] = 'struere-local'; import struere_local; {use}") == "True\n"
