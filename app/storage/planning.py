@@ -61,7 +61,7 @@ class Plan(NamedTuple):
 def plans(
     reader: apsw.Cursor, indexes: Sequence[FieldIndex], conditions: Sequence[Condition], after: int, limit: int
 ) -> Iterator[Plan]:
-    """Yield the plans to try, one after the other, until one gives a full page or is the last."""
+    """Yield the plans to try, one after the other, until one gives a full page or is the last; at least one."""
     found = lookups(indexes, conditions)
     points = [lookup for lookup in found if lookup.is_point]
     spans = [lookup for lookup in found if not lookup.is_point]
@@ -105,10 +105,13 @@ def _in_turns(reader: apsw.Cursor, way: Plan, gap: float, spans: Sequence[Lookup
     Neither is known beforehand: how far it is until a page is full, nor whether a span is small enough to be sorted. So
     each gets as much time as the other.
     """
-    newest = reader.execute("SELECT max(sequence) FROM entity").get or 0
-    entities = STRETCH * (limit + 1)
-    while (until := way.after + ceil(gap * entities)) < newest:
+    entities, newest = STRETCH * (limit + 1), None
+    while True:
+        until = way.after + ceil(gap * entities)
         yield way._replace(until=until)
+        newest = newest or reader.execute("SELECT max(sequence) FROM entity").get or 0
+        if until >= newest:
+            return
         counts = [(_count(reader, span, ENTRIES * entities), span) for span in spans]
         count, smallest = min(counts, key=lambda each: each[0])
         if count < ENTRIES * entities:
@@ -116,7 +119,6 @@ def _in_turns(reader: apsw.Cursor, way: Plan, gap: float, spans: Sequence[Lookup
             yield Plan(way.after, why, smallest, is_sorted=True)
             return
         entities *= GROWTH
-    yield way
 
 
 def _end(reader: apsw.Cursor, point: Lookup, after: int) -> int | None:
