@@ -292,7 +292,7 @@ CUTS_OFF_WHAT_IT_COMPUTES = """
 from struere_local import worker
 from struere_local.gunicorn_conf import *
 
-worker.is_writable = lambda connection: False
+worker.is_ready = lambda *_: False
 """
 
 
