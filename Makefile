@@ -40,7 +40,7 @@ bench-peers: $(READY)
 
 # What the rate limits cost, as a ratio; it needs wrk.
 bench-limits: $(READY)
-	$(VENV)/bin/python -m benchmarks.limits
+	$(VENV)/bin/python -m benchmarks.limits $(MEASURE)
 
 # What others feel of one bad query among a million entities.
 bench-worst: $(READY)
