@@ -23,7 +23,7 @@ from .storage.outside import Deadline
 
 LINE = 8190  # bytes of a request line or a header, the most that gunicorn takes
 
-# How long a thread stays with a connection for its next request, in milliseconds, while there is a thread for each.
+# How long a thread stays with a connection for its next request, in milliseconds, while no other needs the thread.
 # Most clients send it sooner, and to hand a connection over to the worker and back takes as long as to answer one.
 STAY = 5
 
@@ -62,7 +62,6 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         """Start with no connection."""
         self._patience = PATIENCE
         super().__init__(*arguments)
-        self._threads: int = self.cfg.threads
         self.method_queue = _Callbacks()
         self._busy: set[gthread.TConn] = set()
         self._read_until: Deadline | None = None
@@ -128,7 +127,8 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
     def _may_stay(self) -> bool:
         """Whether there is a thread for every connection or, with those that are left to the worker, one to spare."""
         left = len(self.keepalived_conns) + len(self.pending_conns)
-        return self.alive and (self.nr_conns <= self._threads or self.nr_conns - left < self._threads)
+        threads: int = self.cfg.threads
+        return self.alive and (self.nr_conns <= threads or self.nr_conns - left < threads)
 
     def _keepalive_after(self, conn: gthread.TConn, keepalive: bool) -> bool:
         """Tell whether a connection can be used again; where a request was read whole, no one need look at it again."""
@@ -163,6 +163,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
     def _hurry(self, conn: gthread.TConn, read_until: Deadline) -> None:
         if read_until.passed:
             conn.sock.shutdown(socket.SHUT_RD)
+        # There is no room for more of an answer while the client takes nothing.
         if not is_ready(conn.sock, select.POLLOUT) and self._send_until.setdefault(conn, Deadline(SEND_FOR)).passed:
             conn.sock.shutdown(socket.SHUT_RDWR)
 
@@ -194,10 +195,7 @@ def has_more(conn: gthread.TConn, milliseconds: int) -> bool:
 
 
 def is_ready(connection: socket.socket, event: int, milliseconds: int = 0) -> bool:
-    """Tell whether a connection can be read or written, or can within some time.
-
-    One whose client takes nothing has no room for more while it is answered.
-    """
+    """Tell whether a connection can be read or written, or can within some time."""
     poll = select.poll()
     poll.register(connection, event)
     return bool(poll.poll(milliseconds))

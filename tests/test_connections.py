@@ -1,14 +1,14 @@
 """A thread stays with a connection as long as no other connection needs it."""
 
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from http.client import HTTPConnection, parse_headers
-from pathlib import Path
 
 import pytest
 
+from tests.faults.keep_alive import Client, requesting
+from tests.faults.processes import switches
 from tests.server import CUSTOMERS, PATIENCE, Server, serve, until
 
 THREADS = 2
@@ -22,31 +22,17 @@ CHUNKED = UNAUTHORIZED.replace(b"Content-Length: 12", b"Transfer-Encoding: chunk
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with serve("--workers", "1", "--threads", str(THREADS), "--project", str(CUSTOMERS)) as server:
+    with serve("--workers", "1", "--threads", str(THREADS), "--limits", "off", "--project", str(CUSTOMERS)) as server:
         yield server
 
 
 @contextmanager
-def busy(server: Server, count: int) -> Iterator[list[int]]:
-    """Let clients send requests without a pause, each on a connection of its own; give how many each had answered."""
-    answered, stop = [0] * count, threading.Event()
-
-    def send(number: int) -> None:
-        with closing(HTTPConnection(*server.address, timeout=PATIENCE)) as connection:
-            while not stop.is_set():
-                ask(connection)
-                answered[number] += 1
-
-    threads = [threading.Thread(target=send, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    try:
-        until(lambda: all(answered))
-        yield answered
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
+def busy(server: Server, count: int) -> Iterator[list[Client]]:
+    """Let clients send requests without a pause, each on a connection of its own, once all have had an answer."""
+    with requesting(server.address, str(server.key), count) as clients:
+        until(lambda: all(client.answered for client in clients))
+        yield clients
+    assert {each.status for client in clients for each in client.sent} == {200, 201}
 
 
 def ask(connection: HTTPConnection) -> None:
@@ -54,13 +40,6 @@ def ask(connection: HTTPConnection) -> None:
     with connection.getresponse() as response:
         assert response.status == 200
         response.read()
-
-
-def switches(server: Server) -> int:
-    """Return how often the thread of the worker that hands over connections has been woken."""
-    [worker] = server.workers(1)
-    lines = Path(f"/proc/{worker}/task/{worker}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches"))
 
 
 def statuses(connection: socket.socket, count: int) -> Iterator[int]:
@@ -74,27 +53,28 @@ def statuses(connection: socket.socket, count: int) -> Iterator[int]:
 def test_a_connection_is_not_handed_over_for_each_request(server: Server) -> None:
     with closing(HTTPConnection(*server.address, timeout=PATIENCE)) as connection:
         ask(connection)
-        before = switches(server)
+        [worker] = server.workers(1)
+        before = switches(worker)
         for _ in range(MANY):
             ask(connection)
-        assert switches(server) - before < MANY / 2
+        assert switches(worker) - before < MANY / 2
 
 
 @pytest.mark.parametrize("count", [THREADS - 1, THREADS, THREADS + 1, 4 * THREADS])
 def test_busy_connections_keep_no_other_waiting(server: Server, count: int) -> None:
-    with busy(server, count) as answered, closing(HTTPConnection(*server.address, timeout=PATIENCE)) as another:
-        before = list(answered)
+    with busy(server, count) as clients, closing(HTTPConnection(*server.address, timeout=PATIENCE)) as another:
+        before = [client.answered for client in clients]
         for _ in range(20):
             ask(another)
-        until(lambda: all(now > then for now, then in zip(answered, before, strict=True)))
+        until(lambda: all(client.answered > then for client, then in zip(clients, before, strict=True)))
 
 
 def test_idle_connections_hold_no_thread(server: Server) -> None:
     with ExitStack() as stack:
         for _ in range(4 * THREADS):
             ask(stack.enter_context(closing(HTTPConnection(*server.address, timeout=PATIENCE))))
-        with busy(server, THREADS) as answered:
-            until(lambda: min(answered) > 20)
+        with busy(server, THREADS) as clients:
+            until(lambda: min(client.answered for client in clients) > 20)
 
 
 @pytest.mark.parametrize("count", [2, 20])

@@ -65,10 +65,10 @@ class Client:
 
 
 @contextmanager
-def requesting(address: tuple[str, int], key: str) -> Iterator[list[Client]]:
+def requesting(address: tuple[str, int], key: str, count: int = CLIENTS) -> Iterator[list[Client]]:
     """Let clients send requests, each in a thread of its own."""
     stop = threading.Event()
-    clients = [Client(f"client-{number}", address, key) for number in range(CLIENTS)]
+    clients = [Client(f"client-{number}", address, key) for number in range(count)]
     threads = [threading.Thread(target=client.request_until, args=(stop,)) for client in clients]
     for thread in threads:
         thread.start()
