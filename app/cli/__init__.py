@@ -1,6 +1,7 @@
 """The command struere-local."""
 
 import errno
+import pkgutil
 from typing import Any
 
 import apsw
@@ -9,7 +10,23 @@ import click
 from ..config import SettingError
 from ..storage.errors import StorageError, StorageFailed
 from ..storage.refusals import sentence
-from . import backup, check, explain, indexes, keys, limits, options, serve, settings, transfer, types
+from . import options
+
+# Where each command is. Its module is loaded with it: a server needs no other's.
+PLACES = {
+    "serve": "serve:serve",
+    "keys": "keys:keys",
+    "limits": "limits:limits",
+    "types": "types:types",
+    "indexes": "indexes:indexes",
+    "explain": "explain:explain",
+    "export": "transfer:export",
+    "import": "transfer:import_",
+    "backup": "backup:backup",
+    "restore": "backup:restore",
+    "check": "check:check",
+    "config": "settings:config",
+}
 
 
 class Misused(click.ClickException):
@@ -20,6 +37,15 @@ class Misused(click.ClickException):
 
 class Commands(click.Group):
     """Commands whose known failures are one line on standard error."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands."""
+        return sorted(PLACES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command of a name, if there is one."""
+        place = PLACES.get(cmd_name)
+        return pkgutil.resolve_name(f"{__name__}.{place}") if place else None
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
@@ -52,19 +78,3 @@ def commands() -> None:
     default; `struere-local config` shows what holds.
     """
 
-
-for command in (
-    serve.serve,
-    keys.keys,
-    limits.limits,
-    types.types,
-    indexes.indexes,
-    explain.explain,
-    transfer.export,
-    transfer.import_,
-    backup.backup,
-    backup.restore,
-    check.check,
-    settings.config,
-):
-    commands.add_command(command)
