@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 from app.config import load
@@ -36,7 +35,7 @@ def fill(path: Path, size: int) -> None:
         parts.keys.create(environment, "benchmark", plain=KEY)
         transfer = Transfer(parts.database, parts.outside, environment)
         transfer.import_(progress(_records(parts, size), f"Entities stored, of {size:,}"))
-        types.apply([replace(definition, indexes=INDEXES)])
+        types.apply([definition._replace(indexes=INDEXES)])
         for index, _ in unfilled(parts.database.connection):
             fill_index(parts.database, index.id)
 

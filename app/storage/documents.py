@@ -1,8 +1,7 @@
 """The `data` of an entity: checked once, written by one canonical encoder, and never edited as text."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -19,8 +18,7 @@ def decode(text: str | bytes) -> Any:
     return orjson.loads(text)
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(NamedTuple):
     """The largest `data` that is accepted; bytes are those of its canonical text."""
 
     data_bytes: int
@@ -30,8 +28,7 @@ class Limits:
     name_length: int
 
 
-@dataclass(frozen=True)
-class Document:
+class Document(NamedTuple):
     """A checked `data` object with its canonical text."""
 
     fields: dict[str, Any]

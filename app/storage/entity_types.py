@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import apsw
@@ -19,8 +18,7 @@ from .outside import Outside
 COLUMNS = f"id, slug, name, schema, search_fields, tokenizer, {field_indexes.OF_TYPE}"
 
 
-@dataclass(frozen=True)
-class Definition:
+class Definition(NamedTuple):
     """An entity type as its file defines it."""
 
     slug: str

@@ -1,7 +1,6 @@
 """Entity types: applied as a snapshot, removed only on demand, and never silently with their entities."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -30,7 +29,7 @@ def test_types_are_listed_in_creation_order_as_defined(types: EntityTypes) -> No
 
 
 def test_a_snapshot_tells_what_is_new_changed_unchanged_and_gone(types: EntityTypes) -> None:
-    assert types.apply([ORDER, replace(CUSTOMER, name="Client")]) == [
+    assert types.apply([ORDER, CUSTOMER._replace(name="Client")]) == [
         Change("+", "order"),
         Change("~", "customer"),
         Change("-", "player", removed=False),
@@ -44,11 +43,11 @@ def test_a_snapshot_tells_what_is_new_changed_unchanged_and_gone(types: EntityTy
 
 CHANGES: dict[str, tuple[Definition, str]] = {
     "nothing": (CUSTOMER, "="),
-    "the name": (replace(CUSTOMER, name="Client"), "~"),
-    "the schema": (replace(CUSTOMER, schema={"name": "string"}), "~"),
-    "the order of the schema's fields": (replace(CUSTOMER, schema=dict(reversed(CUSTOMER.schema.items()))), "~"),
-    "the search fields": (replace(CUSTOMER, search_fields=("name",)), "~"),
-    "the order of the search fields": (replace(CUSTOMER, search_fields=("email", "name")), "~"),
+    "the name": (CUSTOMER._replace(name="Client"), "~"),
+    "the schema": (CUSTOMER._replace(schema={"name": "string"}), "~"),
+    "the order of the schema's fields": (CUSTOMER._replace(schema=dict(reversed(CUSTOMER.schema.items()))), "~"),
+    "the search fields": (CUSTOMER._replace(search_fields=("name",)), "~"),
+    "the order of the search fields": (CUSTOMER._replace(search_fields=("email", "name")), "~"),
 }
 
 
@@ -124,7 +123,7 @@ def test_a_removal_tells_how_many_entities_went_with_the_type(types: EntityTypes
 def test_a_snapshot_with_a_refused_removal_changes_nothing(types: EntityTypes, fill: Fill) -> None:
     fill({"a": {}})
     with pytest.raises(Refused):
-        types.apply([ORDER, replace(PLAYER, name="Gambler")], remove=True)
+        types.apply([ORDER, PLAYER._replace(name="Gambler")], remove=True)
     assert [entity_type.definition for entity_type in types.all()] == [CUSTOMER, PLAYER]
 
 
@@ -171,6 +170,6 @@ def test_a_failing_rebuild_of_the_index_leaves_the_type_as_it_was(
     fill({"a": {"name": "Jane"}})
     monkeypatch.setattr(search_index, "index_text", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        types.apply([ORDER, replace(CUSTOMER, search_fields=("email",))])
+        types.apply([ORDER, CUSTOMER._replace(search_fields=("email",))])
     assert [entity_type.definition for entity_type in types.all()] == [CUSTOMER, PLAYER]
     assert ids_of(customers.search("jane")) == ["a"]

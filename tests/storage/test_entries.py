@@ -1,7 +1,6 @@
 """The entries of entities: as their rows, whatever was declared since a repository was opened."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,7 +18,7 @@ from .conftest import Fill, document
 @pytest.fixture
 def declare(types: EntityTypes) -> Callable[[], None]:
     """Declare an index of `n`."""
-    return lambda: types.apply([replace(CUSTOMER, indexes=frozenset("n")), PLAYER]) and None
+    return lambda: types.apply([CUSTOMER._replace(indexes=frozenset("n")), PLAYER]) and None
 
 
 def rows(database: Database) -> list[Any]:

@@ -1,7 +1,6 @@
 """Field indexes: kept by whatever writes, used once they are full, and never in the way."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -34,7 +33,7 @@ def declare(types: EntityTypes) -> Declare:
     """Apply the type `customer` with indexes of some fields, and return what it has."""
 
     def declare(*fields: str) -> tuple[FieldIndex, ...]:
-        types.apply([replace(CUSTOMER, indexes=frozenset(fields)), PLAYER])
+        types.apply([CUSTOMER._replace(indexes=frozenset(fields)), PLAYER])
         return types.get("customer").indexes
 
     return declare
@@ -59,7 +58,7 @@ def test_a_field_of_any_name_can_be_indexed(
     for part in reversed(parts):
         fields = {part: fields}
     field = ".".join(parts)
-    types.apply([replace(CUSTOMER, indexes=frozenset([field])), PLAYER])
+    types.apply([CUSTOMER._replace(indexes=frozenset([field])), PLAYER])
     entities = open_entities()
     entity = entities.create(document(fields))
     assert served(entities, **{f"data.{field}": value}) == field_indexes.shown_field(field)
@@ -160,7 +159,7 @@ def test_indexes_are_a_snapshot_of_what_is_declared(types: EntityTypes, declare:
     kept = next(index for index in types.get("customer").indexes if index.field == "b")
     assert declare("b", "c")[0] == kept
     assert {index.field for index in types.get("customer").indexes} == {"b", "c"}
-    definition = replace(CUSTOMER, indexes=frozenset("bc"))
+    definition = CUSTOMER._replace(indexes=frozenset("bc"))
     assert types.get("customer").definition == definition
     assert [change.sign for change in types.apply([definition, PLAYER])] == ["=", "="]
     assert [change.sign for change in types.apply([CUSTOMER, PLAYER])] == ["~", "="]

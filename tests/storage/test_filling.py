@@ -1,7 +1,6 @@
 """The filling of an index: at once or beside writers, it ends with what the rows have."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,7 +24,7 @@ def declare(types: EntityTypes) -> Declare:
     """Declare an index of `n`, and tell whether it is full."""
 
     def declare() -> bool:
-        types.apply([replace(CUSTOMER, indexes=frozenset("n")), PLAYER])
+        types.apply([CUSTOMER._replace(indexes=frozenset("n")), PLAYER])
         return types.get("customer").indexes[0].is_ready
 
     return declare

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +48,7 @@ def build(database: Database, outside: Outside) -> Iterator[Build]:
 
 @pytest.fixture
 def declare(types: EntityTypes) -> Callable[[], None]:
-    return lambda: types.apply([replace(CUSTOMER, indexes=frozenset("n")), PLAYER]) and None
+    return lambda: types.apply([CUSTOMER._replace(indexes=frozenset("n")), PLAYER]) and None
 
 
 def is_ready(types: EntityTypes) -> bool:

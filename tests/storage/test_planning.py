@@ -1,7 +1,6 @@
 """Which index answers a query: the one with few entities, whatever the others have; and how little is read for it."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -49,7 +48,7 @@ def entities(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EntityReposit
     types.apply([CUSTOMER])
     records = (Record("customer", Document.of(customer(number), LIMITS), id=f"{number:05}") for number in range(COUNT))
     Transfer(database, outside, environment).import_(records)
-    types.apply([replace(CUSTOMER, indexes=frozenset(["plan", "account", "age", "day", "group", "tier"]))])
+    types.apply([CUSTOMER._replace(indexes=frozenset(["plan", "account", "age", "day", "group", "tier"]))])
     for index, _ in unfilled(database.connection):
         fill_index(database, index.id)
     yield EntityRepository(database, outside, environment, None, "customer")

@@ -1,7 +1,6 @@
 """The search index holds the text of every live entity and nothing else, whatever is done to them."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import apsw
 import pytest
@@ -18,7 +17,7 @@ from tests.conftest import CUSTOMER
 
 from .conftest import Fill, document, ids_of
 
-OTHER_FIELDS = replace(CUSTOMER, search_fields=("notes.text",))
+OTHER_FIELDS = CUSTOMER._replace(search_fields=("notes.text",))
 
 
 @pytest.fixture(autouse=True)
