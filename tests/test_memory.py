@@ -31,6 +31,27 @@ library.malloc_info(0, ctypes.c_void_p(file))
 library.fclose(ctypes.c_void_p(file))
 """
 
+LARGE_ONES = """
+import ctypes
+from app import heap
+
+{first}
+library = ctypes.CDLL(None)
+library.malloc.restype, library.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+
+class Information(ctypes.Structure):
+    _fields_ = [("counts", ctypes.c_size_t * 10)]
+
+def large():
+    return library.mallinfo2().counts[3]
+
+library.mallinfo2.restype = Information
+library.free(library.malloc(2**20))
+before = large()
+library.malloc(2**20)
+print(large() - before)
+"""
+
 
 def run(program: str) -> str:
     """Return what a program prints in a process of its own."""
@@ -41,6 +62,11 @@ def run(program: str) -> str:
 def test_threads_share_one_heap(first: str, is_shared: bool) -> None:
     heaps = run(HEAPS.format(first=first)).count("<heap nr=")
     assert (heaps == 1) is is_shared
+
+
+@pytest.mark.parametrize(("first", "outside"), [("heap.share()", 1), ("", 0)], ids=["shared", "as it was"])
+def test_what_is_large_is_in_no_heap(first: str, outside: int) -> None:
+    assert int(run(LARGE_ONES.format(first=first))) == outside
 
 
 @pytest.mark.parametrize(

@@ -77,4 +77,3 @@ def commands() -> None:
     Every option that names a setting falls back to its STRUERE_* variable, then to instance/config.py, then to the
     default; `struere-local config` shows what holds.
     """
-

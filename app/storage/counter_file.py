@@ -26,7 +26,7 @@ TRIES = 30  # before the first pause
 FLOCK = ctypes.PyDLL(None).flock
 LOCK, UNLOCK = fcntl.LOCK_EX | fcntl.LOCK_NB, fcntl.LOCK_UN
 LOOKS = 16  # of the locks, every so many-th looks whether the file was renamed, which costs a third of it
-EMPTY = new_table().content
+EMPTY = bytes(new_table().content)
 
 logger = logging.getLogger(__name__)
 files: weakref.WeakSet["FileCounters"] = weakref.WeakSet()
@@ -148,7 +148,7 @@ class FileCounters(Counters):
         self._table.overwrite(new_table())
 
 
-def _append(descriptor: int, content: bytes) -> None:
+def _append(descriptor: int, content: bytes | memoryview) -> None:
     """Write content at the end of a file, all of it or nothing.
 
     Zeros are written too: a hole would meet a full disk when it is used, as a signal that ends the process.

@@ -1,7 +1,5 @@
 """A counter: a record in an array of 64-bit words, with the times of its newest entries."""
 
-from array import array
-
 WORD = 8  # bytes
 CAPACITY, NAME_LENGTH, WINDOW, COUNT, RECORD = range(5)  # in words from the start of a record; name and times follow
 
@@ -91,10 +89,11 @@ class Ring:
 
     def take(self, other: "Ring") -> None:
         """Take the entries that a counter of no larger capacity has kept, in place of one's own."""
-        first, kept = other._first, other.kept
-        oldest = first + kept.start % other.capacity
-        times = [*other._words[oldest : first + other.capacity], *other._words[first:oldest]][: len(kept)]
-        self._words[self._first : self._first + len(kept)] = array("q", times)
+        place, kept = self._first, other.kept
+        oldest = other._first + kept.start % other.capacity
+        for times in (other._words[oldest : other.end][: len(kept)], other._words[other._first : oldest]):
+            self._words[place : place + len(times)] = times
+            place += len(times)
         self.window = other.window
         self._words[self._count] = len(kept)
 

@@ -35,9 +35,9 @@ class Table:
         self._known: dict[bytes, tuple[int, int, int, int, Ring]] = {}
 
     @property
-    def content(self) -> bytes:
+    def content(self) -> memoryview:
         """The bytes of the buffer."""
-        return bytes(self._bytes)
+        return self._bytes
 
     def find(self, name: bytes) -> Ring | None:
         """Return a counter, if it is there."""
@@ -80,12 +80,13 @@ class Table:
 
     def move(self, other: "Table") -> bool:
         """Move to the counters of a table of its own, beside these; False where the buffer has no room for them."""
-        words, size = self._words, len(other._words) - HEADER
+        words, size, used = self._words, other._words[HEADER + SIZE], other._words[HEADER + END]
         start = self._start()
         place = HEADER if HEADER + size <= start else start + words[start + SIZE]
         if place + size > len(words):
             return False
-        words[place : place + size] = other._words[HEADER:]
+        # What no record has yet is left as it is: of a mapped file, memory is taken as it is written.
+        words[place : place + used] = other._words[HEADER : HEADER + used]
         words[START_AT] = place
         return True
 
