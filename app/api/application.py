@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
@@ -22,6 +23,7 @@ ANY_METHOD = {
 }
 # RFC 9112, section 3.2, wants a 400 for all others: https://www.rfc-editor.org/rfc/rfc3986#section-3.2.2
 HOST = re.compile(r"(?:[\w.~!$&'()*+,;=%-]*|\[[\w.:]+\])(?::\d*)?", re.ASCII)
+PATHS = 100  # that were asked for last, and whose routes are remembered: most requests ask for one of a few
 OF_OTHERS = list(HEADERS.items())
 OF_DATA_API = [*OF_OTHERS, *ANY_ORIGIN.items()]
 
@@ -36,6 +38,19 @@ class NoSessions(SessionInterface):
         return self.none
 
 
+class Routes(MapAdapter):
+    """The routes for one path and method, which remember what they have found."""
+
+    _found: Any = None
+
+    def match(self, *arguments: Any, **options: Any) -> Any:
+        """Return the route, as Flask asks for it, or what else is asked; raise NotFound or MethodNotAllowed."""
+        if arguments or options != {"return_rule": True}:
+            return super().match(*arguments, **options)
+        self._found = self._found or super().match(return_rule=True)
+        return self._found
+
+
 class Application(Flask):
     """A Flask application of views that return responses and are no coroutines, with the same routes for every host.
 
@@ -43,6 +58,11 @@ class Application(Flask):
     """
 
     session_interface = NoSessions()
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        """Begin as Flask does, with no routes."""
+        super().__init__(*arguments, **options)
+        self._routes = lru_cache(PATHS)(lambda path, method: Routes(self.url_map, "", "/", "", "http", path, method))
 
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request; a preflight is answered for routes that there are not as well."""
@@ -83,7 +103,7 @@ class Application(Flask):
             return None
         if not HOST.fullmatch(request.environ.get("HTTP_HOST", "")):
             raise BadRequest("The Host header must be a host, and a port if need be")
-        return self.url_map.bind("", path_info=request.path, default_method=request.method)
+        return self._routes(request.path, request.method)
 
 
 def is_data_api(environ: WSGIEnvironment) -> bool:

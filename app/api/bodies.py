@@ -1,21 +1,24 @@
 """The bytes of a request's body: all of them, or none of one that is too large."""
 
-from flask import Request
+from typing import IO
+from wsgiref.types import WSGIEnvironment
+
 from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.wsgi import get_content_length, get_input_stream
 
 from .errors import BrokenBody
 
 STEP = 64 * 2**10  # bytes read at a time
 
 
-def read_body(request: Request, most: int) -> bytes:
+def read_body(environ: WSGIEnvironment, most: int) -> bytes:
     """Return the body; raise RequestEntityTooLarge as soon as that is sure, BrokenBody where it breaks off."""
-    length = request.content_length  # None where the body comes in chunks
+    length = get_content_length(environ)  # None where the body comes in chunks
     if length is not None and length > most:
         raise RequestEntityTooLarge
-    parts: list[bytes] = []
+    stream, parts = get_input_stream(environ), list[bytes]()
     size = 0
-    while size != length and (part := _read(request)):
+    while size != length and (part := _read(stream)):
         size += len(part)
         if size > most:
             raise RequestEntityTooLarge
@@ -26,9 +29,9 @@ def read_body(request: Request, most: int) -> bytes:
     return b"".join(parts)
 
 
-def _read(request: Request) -> bytes:
+def _read(stream: IO[bytes]) -> bytes:
     try:
-        return request.stream.read(STEP)
+        return stream.read(STEP)
     except Exception as error:
         # Each WSGI server has exceptions of its own for a body that is not what its headers say.
         raise BrokenBody from error

@@ -4,7 +4,6 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from flask import current_app, request
-from flask.globals import request_ctx
 from marshmallow import EXCLUDE, Schema, ValidationError, fields
 
 from ..storage import filters
@@ -19,7 +18,7 @@ WHITE_SPACE = b" \t\r\n"  # of JSON (RFC 8259)
 
 def load_body(schema: Schema) -> Any:
     """Return the request's JSON body as a schema loads it; an empty one counts as {}."""
-    text = read_body(request_ctx.request, current_app.config["MAX_BODY_BYTES"])
+    text = read_body(request.environ, current_app.config["MAX_BODY_BYTES"])
     body = parse(text) if text.strip(WHITE_SPACE) else {}
     if not isinstance(body, dict):
         raise InvalidJSON("The request body must be a JSON object")

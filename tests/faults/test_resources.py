@@ -110,7 +110,7 @@ def test_so_is_one_without_a_key(server: Server, send: Send) -> None:
 
 READ_TO_THE_END = """
 from struere_local.api import bodies, schemas
-schemas.read_body = lambda request, most: request.environ['wsgi.input'].read() and bodies.read_body(request, most)
+schemas.read_body = lambda environ, most: environ['wsgi.input'].read() and bodies.read_body(environ, most)
 """
 CLOSE_AT_ONCE = """
 from struere_local import worker
