@@ -1,6 +1,6 @@
 """struere-local: the Struere Data API on one's own machine."""
 
-from . import lazy  # noqa: F401  # isort: skip
+from . import garbage, lazy  # noqa: F401  # isort: skip
 import sys
 from collections.abc import Mapping
 from functools import partial
@@ -19,6 +19,8 @@ from .parts import assemble
 from .storage.migrations import prepare, was_prepared
 from .storage.outside import Outside
 from .storage.refusals import explained
+
+garbage.look_again()
 
 
 def create_app(config: Mapping[str, Any] | None = None, outside: Outside | None = None) -> Flask:

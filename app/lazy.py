@@ -9,11 +9,13 @@ from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import LazyLoader
 from pathlib import Path
 
+IS_OUR_OWN = Path(*sys.argv[:1]).name == "struere-local"  # the process
+
 # What limits has for coroutines, and YAML.
 RARELY_USED = {"limits.aio", f"{__package__}.json_yaml"}
 # With Python 3.11, threads that are the first to use such a module at the same time see half of it: what others may use
 # is one of them in a process of our own only.
-if Path(*sys.argv[:1]).name == "struere-local":
+if IS_OUR_OWN:
     RARELY_USED.add("asyncio")
 
 

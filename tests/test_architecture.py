@@ -26,6 +26,7 @@ ARROWS = {
     "app.config": {"app.storage"},
     "app.json_yaml": set[str](),
     "app.project": {"app.api", "app.json_yaml", "app.storage"},
+    "app.garbage": {"app.lazy"},
     "app.headers": set[str](),
     "app.heap": set[str](),
     "app.lazy": set[str](),
@@ -39,7 +40,17 @@ ARROWS = {
     "app.cli": {"app.api", "app.config", "app.parts", "app.project", "app.serve", "app.storage"},
     "app.gunicorn_conf": {"app.config", "app.parts", "app.reload", "app.serve", "app.storage", "app.worker"},
     "app.__main__": {"app"},
-    "app": {"app.api", "app.cli", "app.config", "app.headers", "app.lazy", "app.logs", "app.parts", "app.storage"},
+    "app": {
+        "app.api",
+        "app.cli",
+        "app.config",
+        "app.garbage",
+        "app.headers",
+        "app.lazy",
+        "app.logs",
+        "app.parts",
+        "app.storage",
+    },
 }
 
 each_module = pytest.mark.parametrize("name", MODULES)

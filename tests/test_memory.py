@@ -46,10 +46,32 @@ def large():
     return library.mallinfo2().counts[3]
 
 library.mallinfo2.restype = Information
-library.free(library.malloc(2**20))
+library.free(library.malloc(2**21))
 before = large()
-library.malloc(2**20)
+library.malloc(2**21)
 print(large() - before)
+"""
+PAGES = """
+import ctypes, resource
+from app import heap
+
+heap.share()
+library = ctypes.CDLL(None)
+library.malloc.restype, library.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+def page():
+    address = library.malloc(300_000)
+    ctypes.memset(address, 1, 300_000)
+    library.free(address)
+
+page()
+before = faults()
+for _ in range(50):
+    page()
+print(faults() - before)
 """
 
 
@@ -69,11 +91,16 @@ def test_what_is_large_is_in_no_heap(first: str, outside: int) -> None:
     assert int(run(LARGE_ONES.format(first=first))) == outside
 
 
+def test_what_a_page_takes_is_kept_for_the_next() -> None:
+    assert int(run(PAGES)) < 50
+
+
 @pytest.mark.parametrize(
     ("name", "program", "is_loaded"),
     [
         ("limits.aio.storage", "", False),
         ("yaml", "", False),
+        ("struere_local.cli.backup", "", False),
         ("asyncio.base_events", "/usr/bin/struere-local", False),
         ("asyncio.base_events", "/usr/bin/another", True),
     ],
@@ -81,6 +108,19 @@ def test_what_is_large_is_in_no_heap(first: str, outside: int) -> None:
 def test_a_start_loads_no_module_that_it_does_not_use(name: str, program: str, is_loaded: bool) -> None:
     line = f"import sys; sys.argv[0] = {program!r}; import struere_local; print({name!r} in sys.modules)"
     assert run(line) == f"{is_loaded}\n"
+
+
+@pytest.mark.parametrize(("program", "looks"), [("/usr/bin/struere-local", False), ("/usr/bin/another", True)])
+def test_a_start_of_our_own_looks_for_no_garbage_but_a_server_does(program: str, looks: bool) -> None:
+    lines = f"""
+import gc, sys
+sys.argv[0] = {program!r}
+looks = []
+gc.callbacks.append(lambda phase, info: looks.append(phase))
+import struere_local
+print(bool(looks), gc.isenabled())
+"""
+    assert run(lines) == f"{looks} True\n"
 
 
 @pytest.mark.parametrize(

@@ -191,7 +191,7 @@ def test_an_operator_finds_what_its_row_says(application: Flask, operator: str, 
 
 
 def test_the_settings_are_those_that_exist() -> None:
-    options = {str(option.name).upper(): option.opts[0] for option in command_of(commands, "serve").params}
+    options = {str(option.name).upper(): option.opts[0] for option in commands.commands["serve"].params}
     documented = [(variable, option, default) for variable, option, default, _ in rows("Variable")]
     assert documented == [
         (f"STRUERE_{setting.name}", options.get(setting.name, ""), default_of(setting.name)) for setting in SETTINGS
@@ -207,15 +207,8 @@ def test_the_commands_are_those_that_exist() -> None:
     assert {name for name, _ in rows("Command")} == set(leaves(commands))
 
 
-def command_of(group: click.Group, name: str) -> click.Command:
-    command = group.get_command(click.Context(group), name)
-    assert command, name
-    return command
-
-
 def leaves(group: click.Group, prefix: str = "") -> Iterator[str]:
-    for name in group.list_commands(click.Context(group)):
-        command = command_of(group, name)
+    for name, command in group.commands.items():
         if isinstance(command, click.Group):
             yield from leaves(command, f"{prefix}{name} ")
         else:
@@ -234,7 +227,7 @@ def test_a_command_is_written_as_it_must_be(tmp_path: Path, line: str) -> None:
     command: click.Command = commands
     arguments = shlex.split(line, comments=True)[1:]
     while isinstance(command, click.Group):
-        command = command_of(command, arguments.pop(0))
+        command = command.commands[arguments.pop(0)]
     # Parses the options and arguments, and runs nothing.
     command.make_context("struere-local", arguments).close()
 

@@ -23,7 +23,8 @@ ANY_METHOD = {
 }
 # RFC 9112, section 3.2, wants a 400 for all others: https://www.rfc-editor.org/rfc/rfc3986#section-3.2.2
 HOST = re.compile(r"(?:[\w.~!$&'()*+,;=%-]*|\[[\w.:]+\])(?::\d*)?", re.ASCII)
-PATHS = 100  # that were asked for last, and whose routes are remembered: most requests ask for one of a few
+# Most requests ask for one of a few paths: the routes of those asked for last are remembered, unless they are long.
+PATHS, LONG = 100, 200  # characters
 OF_OTHERS = list(HEADERS.items())
 OF_DATA_API = [*OF_OTHERS, *ANY_ORIGIN.items()]
 
@@ -62,7 +63,7 @@ class Application(Flask):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         """Begin as Flask does, with no routes."""
         super().__init__(*arguments, **options)
-        self._routes = lru_cache(PATHS)(lambda path, method: Routes(self.url_map, "", "/", "", "http", path, method))
+        self._known_routes = lru_cache(PATHS)(self._routes)
 
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request; a preflight is answered for routes that there are not as well."""
@@ -103,7 +104,11 @@ class Application(Flask):
             return None
         if not HOST.fullmatch(request.environ.get("HTTP_HOST", "")):
             raise BadRequest("The Host header must be a host, and a port if need be")
-        return self._routes(request.path, request.method)
+        find = self._known_routes if len(request.path) < LONG else self._routes
+        return find(request.path, request.method)
+
+    def _routes(self, path: str, method: str) -> Routes:
+        return Routes(self.url_map, "", "/", "", "http", path, method)
 
 
 def is_data_api(environ: WSGIEnvironment) -> bool:

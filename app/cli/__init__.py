@@ -2,6 +2,7 @@
 
 import errno
 import pkgutil
+from collections import UserDict
 from typing import Any
 
 import apsw
@@ -12,7 +13,6 @@ from ..storage.errors import StorageError, StorageFailed
 from ..storage.refusals import sentence
 from . import options
 
-# Where each command is. Its module is loaded with it: a server needs no other's.
 PLACES = {
     "serve": "serve:serve",
     "keys": "keys:keys",
@@ -35,17 +35,17 @@ class Misused(click.ClickException):
     exit_code = 2
 
 
+class ByName(UserDict[str, Any]):
+    """Commands by name, made of their places; each is loaded when it is asked for: a server needs no other's module."""
+
+    def __getitem__(self, name: str) -> click.Command:
+        """Return a command; raise KeyError."""
+        command: click.Command = pkgutil.resolve_name(f"{__name__}.{self.data[name]}")
+        return command
+
+
 class Commands(click.Group):
     """Commands whose known failures are one line on standard error."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of the commands."""
-        return sorted(PLACES)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return the command of a name, if there is one."""
-        place = PLACES.get(cmd_name)
-        return pkgutil.resolve_name(f"{__name__}.{place}") if place else None
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
@@ -69,7 +69,11 @@ class Commands(click.Group):
             raise click.ClickException(str(error)) from None
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Commands,
+    commands=ByName(PLACES),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(package_name="struere-local")
 def commands() -> None:
     """The Struere Data API on this machine.

@@ -91,6 +91,7 @@ class Ring:
         """Take the entries that a counter of no larger capacity has kept, in place of one's own."""
         place, kept = self._first, other.kept
         oldest = other._first + kept.start % other.capacity
+        # From the oldest to the end of the words and, where the newest began at their start again, from there.
         for times in (other._words[oldest : other.end][: len(kept)], other._words[other._first : oldest]):
             self._words[place : place + len(times)] = times
             place += len(times)

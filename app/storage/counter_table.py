@@ -13,7 +13,7 @@ from typing import Any
 from .counter_ring import NAME_LENGTH, RECORD, WORD, Ring
 
 MAGIC = int.from_bytes(b"STRECNT1", "little")
-# In words: where the region begins, how often the counters began anew, and how long the buffer is.
+# In words: where the region begins, how often the counters moved or began anew, and how long the buffer is.
 MAGIC_AT, START_AT, EPOCH_AT, LENGTH_AT, HEADER = range(5)
 SIZE, END, BUCKETS, REGION = range(4)  # in words from there; the buckets follow; END is where the next record goes
 SMALLEST = 8_000  # words of a region
@@ -87,6 +87,8 @@ class Table:
             return False
         # What no record has yet is left as it is: of a mapped file, memory is taken as it is written.
         words[place : place + used] = other._words[HEADER : HEADER + used]
+        # What others remember of a region that was here before is no longer true.
+        words[EPOCH_AT] = (words[EPOCH_AT] + 1) % MOST
         words[START_AT] = place
         return True
 

@@ -41,7 +41,13 @@ class Counters(ABC):
 
     def make(self, name: str, capacity: int, now: int) -> Ring:
         """Return a new counter, or one enlarged."""
-        encoded = name.encode()
+        try:
+            return self._made(name.encode(), capacity, now)
+        except (Damaged, IndexError):
+            self._begin_anew()
+            return self._made(name.encode(), capacity, now)
+
+    def _made(self, encoded: bytes, capacity: int, now: int) -> Ring:
         while (ring := self._table.add(encoded, capacity)) is None:
             self._move(new_table([each for each in self._rings() if each.is_live(now)], words_of(encoded, capacity)))
         return ring

@@ -1,8 +1,11 @@
 """Which route answers a request, whatever was asked for before."""
 
-import pytest
+import gc
 
-from app.api.application import PATHS
+import pytest
+from flask import Flask, request
+
+from app.api.application import LONG, PATHS, Routes
 from tests.conftest import Key
 
 ALLOWED = {
@@ -28,3 +31,20 @@ def test_entities_keep_their_paths_apart(owner: Key) -> None:
     ids = [owner.create({})["id"] for _ in range(PATHS + 10)]
     for entity_id in [*ids, *ids[:5], *ids[-5:]]:
         assert owner.get(f"/v1/data/customer/{entity_id}").json["id"] == entity_id
+
+
+@pytest.mark.parametrize(("length", "known"), [(LONG - 1, PATHS), (LONG, 0)], ids=["short", "long"])
+def test_no_more_than_some_short_paths_are_remembered(app: Flask, length: int, known: int) -> None:
+    gc.collect()
+    before = {id(each) for each in gc.get_objects() if isinstance(each, Routes)}
+    for number in range(PATHS + 10):
+        app.test_client().get(f"/v1/{number}".ljust(length, "x"))
+    gc.collect()
+    assert sum(isinstance(each, Routes) and id(each) not in before for each in gc.get_objects()) == known
+
+
+def test_a_route_is_told_as_it_is_asked_for(app: Flask) -> None:
+    with app.test_request_context("/health"):
+        routes = app.create_url_adapter(request)
+        assert routes
+        assert routes.match(return_rule=True)[0].endpoint == routes.match()[0] == "health.get_health"
