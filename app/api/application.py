@@ -24,7 +24,7 @@ ANY_METHOD = {
 # RFC 9112, section 3.2, wants a 400 for all others: https://www.rfc-editor.org/rfc/rfc3986#section-3.2.2
 HOST = re.compile(r"(?:[\w.~!$&'()*+,;=%-]*|\[[\w.:]+\])(?::\d*)?", re.ASCII)
 # Most requests ask for one of a few paths: the routes of those asked for last are remembered, unless they are long.
-PATHS, LONG = 100, 200  # characters
+PATHS, LONG = 100, 200  # paths, and characters of one
 OF_OTHERS = list(HEADERS.items())
 OF_DATA_API = [*OF_OTHERS, *ANY_ORIGIN.items()]
 

@@ -176,7 +176,21 @@ def test_an_unknown_name_in_the_file_is_told_and_changes_nothing(
 
 def test_a_misspelled_option_is_wrong_usage(struere_local: Run) -> None:
     assert_misused(struere_local("config", "--prot", "1"), "No such option")
-    assert "?." not in struere_local("confg").stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["confg"], "No such command 'confg'. Did you mean 'config'?"),
+        (["keys", "creat"], "No such command 'creat'. Did you mean 'create'?"),
+        (["nothing"], "No such command 'nothing'."),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_misspelled_command_is_told_what_was_meant(struere_local: Run, arguments: list[str], sentence: str) -> None:
+    shown = struere_local(*arguments)
+    assert shown.code == 2
+    assert shown.stderr.startswith(f"Error: {sentence} See ")
 
 
 @pytest.mark.parametrize("command", [[], ["keys"], ["types"]], ids=["struere-local", "keys", "types"])
