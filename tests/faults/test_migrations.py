@@ -16,7 +16,7 @@ from app.storage.database import Database
 from app.storage.migrations import MIGRATIONS
 from tests.faults.migrating import BUGS, HARNESSES, TOKENIZER, empty, old_file
 from tests.profiles import rounds
-from tests.server import Server, run, serve
+from tests.server import run, serve
 
 ROOT = Path(__file__).parents[2]
 
@@ -64,7 +64,9 @@ def test_two_servers_that_start_at_once_on(tmp_path: Path, old: bool) -> None:
             assert "Traceback" not in told
             key = next(server.key for server in servers if server.key)
             assert [server.get("/v1/entity-types", key) for server in servers] == [{"data": []}] * 2
-            list(pool.map(Server.stop, servers))
+            # Of two that close a file at the same moment, SQLite lets each take the other for one that stays.
+            for server in servers:
+                server.stop()
         assert {each.name for each in tmp_path.glob("struere.db*")} == {path.name, *([kept.name] if old else [])}
 
 
