@@ -3,7 +3,6 @@
 import random
 import sys
 import zlib
-from collections import deque
 from itertools import count
 from pathlib import Path
 
@@ -14,24 +13,11 @@ from app.storage.counter_ring import WORD
 from app.storage.counter_table import SMALLEST, START_AT, WORDS_A_BUCKET, Table, new_table
 from tests.conftest import START
 
+from .test_rate_counters import Reference
+
 WINDOW = 60_000  # milliseconds
 LIMIT = 300
 PAUSES = [10, 1_000, 20_000, WINDOW + 1]
-
-
-class Reference:
-    """A moving window as the times of its entries."""
-
-    def __init__(self) -> None:
-        self._times: deque[int] = deque()
-
-    def hit(self, now: int) -> bool:
-        while self._times and self._times[0] + WINDOW <= now:
-            self._times.popleft()
-        is_made = len(self._times) < LIMIT
-        if is_made:
-            self._times.append(now)
-        return is_made
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -46,7 +32,7 @@ def test_bursts_and_rests_of_many_keys_are_counted_by_two(tmp_path: Path, seed: 
                 now += chance.random() < 0.02
                 with chance.choice(both) as counters:
                     is_made = counters.hit(name, 1, LIMIT, WINDOW, now)
-                assert is_made is references[name].hit(now), f"{name}, seed {seed}"
+                assert is_made is references[name].acquire(LIMIT, WINDOW, 1, now), f"{name}, seed {seed}"
 
 
 class Moving:

@@ -115,13 +115,14 @@ def test_another_limit_of_the_same_key_counts_the_same_entries(storage: SharedSt
 
 
 class Reference:
-    """A moving window as a list of times."""
+    """A moving window as a list of times, for a clock that is never set back."""
 
     def __init__(self) -> None:
         self.times: list[int] = []
 
     def acquire(self, limit: int, window: int, amount: int, now: int) -> bool:
-        if sum(time + window > now for time in self.times) + amount > limit:
+        self.times = [time for time in self.times if time + window > now]
+        if len(self.times) + amount > limit:
             return False
         self.times += [now] * amount
         return True
@@ -500,6 +501,21 @@ def test_damage_of_any_word_raises_nothing_and_soon_counts_again(
                 assert admitted(storage, "b", 61) == 60
                 outside.time += 60_000
                 assert 30 <= admitted(storage, "a", 61) <= 60, (place, value)
+
+
+def test_damage_of_any_word_while_in_use_raises_nothing(path: Path, outside: ReplacedOutside) -> None:
+    admitted(SharedStorage(f"shared://{path}", outside=outside), "a", 7)
+    content, [_, *places] = path.read_bytes(), used_words(path)
+    for place in places:
+        for value in (-1, 0, 1, 2**40, 2**62, 2**63 - 1):
+            path.write_bytes(content)
+            storage = SharedStorage(f"shared://{path}", outside=outside)
+            assert admitted(storage, "a", 1) == 1
+            with path.open("r+b") as file:
+                file.seek(place * WORD)
+                file.write(value.to_bytes(WORD, sys.byteorder, signed=True))
+            assert admitted(storage, "a", 60) <= 60, (place, value)
+            assert admitted(storage, "b", 61) == 60, (place, value)
 
 
 @pytest.mark.parametrize("size", [0, 8, len(EMPTY) - 8])
