@@ -14,6 +14,7 @@ from .search import all_of, any_of, beginning
 from .search_index import table_name
 
 COMMON = 2_000  # a word that more entities hold is common: to rank so many takes two milliseconds
+NONE, SOME, MANY = range(3)  # of the entities hold a word: MANY where it is common
 
 
 class Weighed(NamedTuple):
@@ -33,19 +34,19 @@ class Step(NamedTuple):
 
 
 def weigh(cursor: apsw.Cursor, type_id: int, phrases: Sequence[str]) -> Weighed:
-    """Count, for each phrase and the beginning of the last one, whether many entities hold it.
+    """Ask, for each phrase and the beginning of the last one, whether many entities hold it.
 
     Where many hold the last one whole, the words that only begin so come after all else: to count them, FTS5 reads all.
     """
     held = _held(cursor, type_id, phrases)
     whole, begun = phrases[-1], beginning(phrases[-1])
-    if held[whole] > COMMON:
+    if held[whole] == MANY:
         last = [begun]
     else:
         last = []
         held |= _held(cursor, type_id, [begun])
-    ranking = [phrase for phrase, count in held.items() if 0 < count <= COMMON]
-    return Weighed(ranking, [phrase for phrase, count in held.items() if count > COMMON], last)
+    ranking = [phrase for phrase, holders in held.items() if holders == SOME]
+    return Weighed(ranking, [phrase for phrase, holders in held.items() if holders == MANY], last)
 
 
 def steps(type_id: int, weighed: Weighed) -> Iterator[Step]:
@@ -62,13 +63,17 @@ def steps(type_id: int, weighed: Weighed) -> Iterator[Step]:
 
 
 def _held(cursor: apsw.Cursor, type_id: int, phrases: Sequence[str]) -> dict[str, int]:
-    """Return how many entities hold each phrase, counting no further than is common."""
+    """Return whether NONE, SOME or MANY entities hold each phrase."""
     table = table_name(type_id)
+    matches = f"FROM {table} WHERE {table} MATCH phrase.value"
+    # To skip so many takes two thirds of the time that it takes to count them.
     sql = f"""
-        SELECT phrase.value, (SELECT count(*) FROM (SELECT 1 FROM {table} WHERE {table} MATCH phrase.value LIMIT ?1))
-        FROM json_each(?2) AS phrase
+        SELECT phrase.value, coalesce(
+            (SELECT {MANY} {matches} LIMIT 1 OFFSET {COMMON}), (SELECT {SOME} {matches} LIMIT 1), {NONE}
+        )
+        FROM json_each(?) AS phrase
     """
-    rows: Iterable[Any] = cursor.execute(sql, (COMMON + 1, encode(phrases)))
+    rows: Iterable[Any] = cursor.execute(sql, (encode(phrases),))
     return dict(rows)
 
 
