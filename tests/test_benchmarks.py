@@ -18,6 +18,11 @@ from benchmarks.fill import fill
 from benchmarks.flask_floor import PINNED, FlaskFloor, configuration
 from benchmarks.floor import CONSTANT
 from benchmarks.load import write_requests
+from benchmarks.peers.__main__ import PEERS
+from benchmarks.peers.json_server import JsonServer0
+from benchmarks.peers.pocketbase import PocketBase
+from benchmarks.peers.report import report as peers_report
+from benchmarks.peers.soul import Soul
 from benchmarks.process import tool
 from benchmarks.ratios import Row, Side, Spread, ratio
 from benchmarks.raw import Raw
@@ -197,6 +202,18 @@ def test_a_report_shows_ratios_and_what_misses_its_goal() -> None:
 
 def test_a_report_of_one_size_has_no_growth() -> None:
     assert "Growth" not in report.report(a_run([1_000]), [])
+
+
+def test_a_report_beside_peers_shows_which_goals_are_missed_and_which_a_constant_would_miss_too() -> None:
+    rates = {report.SERVER: 400, report.FLASK: 900, JsonServer0.label: 100, PocketBase.label: 500}
+    rows = [row("list", contender, 0, rate=rate, cpu=1e6 / rate) for contender, rate in rates.items()]
+    text = peers_report(rows, [], PEERS)
+    assert "| flask | 900.0 | **0.44** (0.44 to 0.44) | - |" in text
+    own = "| **4.00** (4.00 to 4.00) ✗ | 10 | **4.00** (4.00 to 4.00) ✗ | **9.00** (9.00 to 9.00) ✗ |"
+    assert f"| {JsonServer0.label} | 100.0 {own}" in text
+    own = "| **0.80** (0.80 to 0.80) ✗ | 1.3 | **0.80** (0.80 to 0.80) ✗ | **1.80** (1.80 to 1.80) |"
+    assert f"| {PocketBase.label} | 500.0 {own}" in text
+    assert f"| {Soul.label} | {'- | ' * 9}not measured |" in text
 
 
 def test_the_floor_has_gunicorns_settings_and_none_of_the_servers_hooks() -> None:

@@ -1,10 +1,11 @@
-"""struere-local beside what people would use instead, on the same work as far as each can do it."""
+"""struere-local beside what people would use instead, on the same work as far as each can do it, and bare Flask."""
 
 from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks import cache, options, results
 from benchmarks.contender import Server
+from benchmarks.flask_floor import FlaskFloor
 from benchmarks.peers.datasette import Datasette
 from benchmarks.peers.json_server import JsonServer0, JsonServer1
 from benchmarks.peers.kinto import Kinto
@@ -33,7 +34,8 @@ def main() -> None:
     for size in asked.sizes:
         with cache.work_folder() as folder, ExitStack() as stack:
             peers = _peers(size, folder, cpus, gaps)
-            servers: list[Server] = [Struere(size, folder, cpus, asked.serve_options()), *peers]
+            own = Struere(size, folder, cpus, asked.serve_options())
+            servers: list[Server] = [own, FlaskFloor(size, folder, cpus, asked.settings()), *peers]
             for server in servers:
                 stack.callback(server.close)
             rows += started(servers, rounds=1)

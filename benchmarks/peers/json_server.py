@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from benchmarks.entities import SEARCH_FIELDS, SLUG, entity, entity_id
 from benchmarks.load import Request
-from benchmarks.peers.peer import UNSYNCED, Peer, npm, ranges
+from benchmarks.peers.peer import PAGES, UNSYNCED, Peer, npm, ranges
 from benchmarks.process import tool
 from benchmarks.tasks import PAGE, QUERY_LIMIT, SEARCH_LIMIT, Task
 
@@ -18,6 +18,7 @@ class JsonServer0(Peer):
 
     version = "0.17.4"
     label = f"json-server {version}"
+    goals = dict.fromkeys((*PAGES, "create"), 10)
     how = {"search": "substring of any field", **UNSYNCED}  # noqa: RUF012
     page_text = "["
 

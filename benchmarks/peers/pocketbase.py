@@ -27,6 +27,7 @@ class PocketBase(Peer):
 
     version = "0.40.6"
     label = f"PocketBase {version}"
+    goals = {"list": 1.3, "query": 1.1, "search": 1.3, "get": 0.6, "create": 0.5}  # noqa: RUF012
     how = {"search": "substring of the search fields", "list": "pages by number", **UNSYNCED}  # noqa: RUF012
     statuses = {"create": 200}  # noqa: RUF012
     alive = "/api/health"

@@ -21,6 +21,7 @@ class Soul(Peer):
 
     version = "0.8.2"
     label = f"Soul {version}"
+    goals = {"query": 10, "search": 50}  # noqa: RUF012
     how = {"search": "substring of any column", "list": "pages by number", **UNSYNCED}  # noqa: RUF012
     alive = "/api/tables"
     written_text = '"changes":1'
