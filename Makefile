@@ -6,54 +6,61 @@ READY := $(VENV)/.ready
 BENCH := $(VENV)/.bench
 MEASURE := $(foreach name,ROUNDS SECONDS SIZES ONLY WORKERS THREADS NAME,$(if $($(name)),--$(shell echo $(name) | tr A-Z a-z) "$($(name))"))
 
-.PHONY: serve test test-full test-faults faults soak bench bench-peers bench-limits bench-worst bench-load bench-instructions lint lock clean
+.PHONY: help serve test test-full test-faults faults soak bench bench-peers bench-limits bench-worst bench-load bench-instructions lint lock clean
 
+# List these targets, as make alone does.
+help:
+	@awk -F: '/^# / { says = substr($$0, 3) } /^[a-z-]+:/ { printf "make %-18s  %s\n", $$1, says } !/^#/ { says = "" }' Makefile
+
+# Serve examples/customers on http://127.0.0.1:8000 until Ctrl-C.
 serve: $(READY)
 	@$(VENV)/bin/struere-local serve --project examples/customers --log-requests on
 
+# Run the tests.
 test: $(READY)
 	$(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/faults
 
-# The same with twenty times as many random examples and more.
+# Run the tests with twenty times as many random examples and more.
 test-full: $(READY)
 	$(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/faults --hypothesis-profile=full
 
-# Kills, power cuts, full disks and other faults, in short.
+# Test kills, power cuts, full disks and other faults, in a few minutes.
 test-faults: $(READY)
 	$(VENV)/bin/python -m pytest tests/faults --numprocesses 2 --dist loadfile
 
-# The same at length.
+# Test the same faults at length, for an hour.
 faults: $(READY)
 	$(VENV)/bin/python -m pytest tests/faults --hypothesis-profile=full
 
-# An hour of mixed work at 100 requests a second.
+# Watch memory, files and failures for an hour of mixed work at 100 requests a second.
 soak: $(READY)
 	$(VENV)/bin/python -m tests.faults.soak
 
-# The server against bare Flask and raw SQLite; ROUNDS, SECONDS, SIZES and ONLY say how much. See benchmarks/README.md.
+# Measure beside bare Flask and raw SQLite; ROUNDS, SECONDS, SIZES and ONLY say how much. See benchmarks/README.md.
 bench: $(BENCH)
 	$(VENV)/bin/python -m benchmarks $(MEASURE)
 
-# The server beside what people would use instead, each installed below benchmarks/.cache; it needs npm.
+# Measure beside what people would use instead, each installed below benchmarks/.cache; needs npm.
 bench-peers: $(READY)
 	$(VENV)/bin/python -m benchmarks.peers $(MEASURE)
 
-# What the rate limits cost, as a ratio; it needs wrk.
+# Measure what the rate limits cost, as a ratio; needs wrk.
 bench-limits: $(READY)
 	$(VENV)/bin/python -m benchmarks.limits $(MEASURE)
 
-# What others feel of one bad query among a million entities.
+# Measure what others feel of one bad query among a million entities.
 bench-worst: $(READY)
 	$(VENV)/bin/python -m benchmarks.worst $(MEASURE)
 
-# What an import costs beside raw apsw, as a ratio; SIZES and ROUNDS say how much.
+# Measure what an import costs beside raw apsw, as a ratio; SIZES and ROUNDS say how much.
 bench-load: $(READY)
 	$(VENV)/bin/python -m benchmarks.imports $(MEASURE)
 
-# How many Python instructions a request takes beside bare Flask: the same on every machine, however noisy.
+# Count the Python instructions of a request beside bare Flask, the same on every machine, however noisy.
 bench-instructions: $(READY)
 	$(VENV)/bin/python -m benchmarks.instructions
 
+# Check style and types.
 lint: $(READY)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -79,5 +86,6 @@ lock:
 	$(VENV)/bin/pip install --quiet --upgrade 'setuptools>=77' --editable '.[test]'
 	$(VENV)/bin/pip freeze --all --exclude-editable --exclude pip > requirements.lock
 
+# Remove what make has set up.
 clean:
 	rm -rf $(VENV) build *.egg-info

@@ -242,6 +242,14 @@ def test_the_make_targets_exist() -> None:
     assert {"serve", "test"} <= set(written) <= set(targets)
 
 
+def test_make_tells_what_each_target_does() -> None:
+    targets = re.findall("^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    variables = {"PATH": os.environ["PATH"]}  # without those of the make that runs this
+    done = subprocess.run(["make"], cwd=ROOT, env=variables, capture_output=True, text=True, check=True)
+    told = re.findall("^make ([a-z-]+) +[A-Z].*[.]$", done.stdout, re.MULTILINE)
+    assert told == targets == [line.split()[1] for line in done.stdout.splitlines()]
+
+
 # Errors
 
 ALL: dict[str, Any] = {}
