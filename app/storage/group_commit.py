@@ -17,6 +17,7 @@ from .errors import StorageBusy, StorageError, StorageFailed
 from .outside import pause
 
 MOST = 64  # writes in a group; those behind it wait until all of it is on the disk
+GATHERING = 0.002  # seconds to wait for as many as last time: who was answered together often writes again together
 LEAST_PATIENCE = 50  # milliseconds that the thread of a busy process may take to get to a write
 END_PATIENCE = 1  # seconds; a thread that has not ended by then waits for a process that is stopped
 
@@ -38,6 +39,8 @@ class GroupCommit:
         self._patience = max(busy_timeout, LEAST_PATIENCE) / 1000
         self._changed = threading.Condition()
         self._waiting: deque[_Write] = deque()
+        self._wanted = 1  # how many are to wait until the thread is told
+        self._together = 1  # how many the last group had
         self._alone = 0  # how many of those that wait are to be written each in its own transaction
         self._thread: threading.Thread | None = None
 
@@ -71,7 +74,8 @@ class GroupCommit:
                 self._thread = threading.Thread(target=self._run, name="group commit", daemon=True)
                 self._thread.start()
             self._waiting.append(write)
-            self._changed.notify()
+            if len(self._waiting) >= self._wanted:
+                self._changed.notify()
         return write
 
     def _withdraw(self, write: "_Write") -> bool:
@@ -91,8 +95,17 @@ class GroupCommit:
     def _has_work(self) -> bool:
         """Wait for a write; return False where none is left and the thread is to end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._thread is not threading.current_thread())
+            if self._together > 1:
+                self._wait_for(self._together, GATHERING)
+            self._wait_for(1)
             return bool(self._waiting)
+
+    def _wait_for(self, count: int, seconds: float | None = None) -> None:
+        """Wait until so many writes wait, or the thread is to end."""
+        self._wanted = count
+        self._changed.wait_for(
+            lambda: len(self._waiting) >= count or self._thread is not threading.current_thread(), seconds
+        )
 
     def _write_group(self) -> None:
         """Write what waits by the time that the turn has come, in one transaction, and then answer."""
@@ -115,6 +128,7 @@ class GroupCommit:
         with self._changed:
             count = min(len(self._waiting), 1 if self._alone else MOST)
             self._alone = max(self._alone - 1, 0)
+            self._together = count
             return [self._waiting.popleft() for _ in range(count)]
 
     def _fail(self, writes: list["_Write"], error: BaseException) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import apsw
 import pytest
 
-from app.storage import filters
+from app.storage import filters, group_commit
 from app.storage.database import Database
 from app.storage.documents import decode
 from app.storage.errors import EntityNotFound, OutsideScope, StorageBroken, StorageBusy, StorageFull
@@ -81,6 +81,46 @@ def test_what_waits_is_written_in_one_transaction_in_the_order_in_which_it_came(
         future.result(PATIENCE)
     database.close()
     assert commits == [names]
+
+
+def test_as_many_as_were_answered_together_are_waited_for(
+    database: Database,
+    write_together: Callable[..., list[Future[Any]]],
+    commits: list[list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(group_commit, "GATHERING", PATIENCE)
+    for future in write_together(*(lambda name=name: database.write(insert(name)) for name in "ab")):
+        future.result(PATIENCE)
+    until(lambda: database._group_commit._wanted == 2)
+    for write in [database._group_commit._line_up(insert(name)) for name in "cd"]:
+        write.answer.result(PATIENCE)
+    database.close()
+    assert commits == [["a", "b"], ["a", "b", "c", "d"]]
+
+
+def test_one_that_comes_alone_is_not_kept_waiting(
+    database: Database, write_together: Callable[..., list[Future[Any]]], commits: list[list[str]]
+) -> None:
+    for future in write_together(*(lambda name=name: database.write(insert(name)) for name in "ab")):
+        future.result(PATIENCE)
+    database._group_commit._line_up(insert("c")).answer.result(PATIENCE)
+    database.close()
+    assert commits == [["a", "b"], ["a", "b", "c"]]
+
+
+def test_the_thread_ends_while_it_waits_for_others(
+    database: Database, write_together: Callable[..., list[Future[Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_commit, "GATHERING", 10 * PATIENCE)
+    for future in write_together(*(lambda name=name: database.write(insert(name)) for name in "ab")):
+        future.result(PATIENCE)
+    until(lambda: database._group_commit._wanted == 2)
+    thread = database._group_commit._thread
+    assert thread is not None
+    database.close()
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
 
 
 def test_a_group_has_a_bound(database: Database, path: Path, commits: list[list[str]]) -> None:
