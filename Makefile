@@ -20,7 +20,7 @@ serve: $(READY)
 test: $(READY)
 	$(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/faults
 
-# Run the tests with twenty times as many random examples and more.
+# Run the tests with twenty times as many random examples.
 test-full: $(READY)
 	$(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/faults --hypothesis-profile=full
 
@@ -28,7 +28,7 @@ test-full: $(READY)
 test-faults: $(READY)
 	$(VENV)/bin/python -m pytest tests/faults --numprocesses 2 --dist loadfile
 
-# Test the same faults at length, for an hour.
+# Test faults at length, for about an hour.
 faults: $(READY)
 	$(VENV)/bin/python -m pytest tests/faults --hypothesis-profile=full
 

@@ -19,6 +19,7 @@ from benchmarks.flask_floor import PINNED, FlaskFloor, configuration
 from benchmarks.floor import CONSTANT
 from benchmarks.load import write_requests
 from benchmarks.peers.__main__ import PEERS
+from benchmarks.peers.datasette import Datasette
 from benchmarks.peers.json_server import JsonServer0
 from benchmarks.peers.pocketbase import PocketBase
 from benchmarks.peers.report import report as peers_report
@@ -204,16 +205,41 @@ def test_a_report_of_one_size_has_no_growth() -> None:
     assert "Growth" not in report.report(a_run([1_000]), [])
 
 
-def test_a_report_beside_peers_shows_which_goals_are_missed_and_which_a_constant_would_miss_too() -> None:
-    rates = {report.SERVER: 400, report.FLASK: 900, JsonServer0.label: 100, PocketBase.label: 500}
-    rows = [row("list", contender, 0, rate=rate, cpu=1e6 / rate) for contender, rate in rates.items()]
-    text = peers_report(rows, [], PEERS)
-    assert "| flask | 900.0 | **0.44** (0.44 to 0.44) | - |" in text
-    own = "| **4.00** (4.00 to 4.00) ✗ | 10 | **4.00** (4.00 to 4.00) ✗ | **9.00** (9.00 to 9.00) ✗ |"
-    assert f"| {JsonServer0.label} | 100.0 {own}" in text
-    own = "| **0.80** (0.80 to 0.80) ✗ | 1.3 | **0.80** (0.80 to 0.80) ✗ | **1.80** (1.80 to 1.80) |"
-    assert f"| {PocketBase.label} | 500.0 {own}" in text
-    assert f"| {Soul.label} | {'- | ' * 9}not measured |" in text
+PEER_LINES = {
+    "a constant would miss the goal too": (
+        "list", JsonServer0.label,
+        "**4.00** (4.00 to 4.00) ✗ | 10 | **8.00** (8.00 to 8.00) ✗ | **9.00** (9.00 to 9.00) ✗ |",
+    ),
+    "a constant would reach the goal": (
+        "list", PocketBase.label,
+        "**0.80** (0.80 to 0.80) ✗ | 1.3 | **1.60** (1.60 to 1.60) | **1.80** (1.80 to 1.80) |",
+    ),
+    "how it does it": ("create", PocketBase.label, "answered before it is on the disk |"),
+    "why it cannot": ("create", Datasette.label, f"{'- | ' * 9}its API only reads |"),
+    "what was not measured": ("create", Soul.label, f"{'- | ' * 9}not measured |"),
+    "the floor": ("list", report.FLASK, "**0.44** (0.44 to 0.44) | - | **0.89** (0.89 to 0.89) | 1 |"),
+    "the server": ("list", report.SERVER, "1 | - | 1 | **2.25** (2.25 to 2.25) |"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("operation", "contender", "cells"), PEER_LINES.values(), ids=PEER_LINES)
+def test_a_report_beside_peers_shows(operation: str, contender: str, cells: str) -> None:
+    costs = {
+        report.SERVER: (400, 50),
+        report.FLASK: (900, 44.5),
+        JsonServer0.label: (100, 400),
+        PocketBase.label: (500, 80),
+    }
+    rows = [
+        row(name, each, 0, rate=rate, cpu=cpu) for name in ("list", "create") for each, (rate, cpu) in costs.items()
+    ]
+    lines = peers_report(rows, [], PEERS).splitlines()
+    [line] = [line for line in lines if line.startswith(f"| {operation} | {contender} |")]
+    assert cells in line
+
+
+def test_a_report_beside_peers_needs_no_floor() -> None:
+    assert "| list | struere-local | 1.0 | 1 | - | 1 | - |" in peers_report([row("list", report.SERVER, 0)], [], PEERS)
 
 
 def test_the_floor_has_gunicorns_settings_and_none_of_the_servers_hooks() -> None:

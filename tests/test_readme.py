@@ -246,8 +246,9 @@ def test_make_tells_what_each_target_does() -> None:
     targets = re.findall("^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     variables = {"PATH": os.environ["PATH"]}  # without those of the make that runs this
     done = subprocess.run(["make"], cwd=ROOT, env=variables, capture_output=True, text=True, check=True)
-    told = re.findall("^make ([a-z-]+) +[A-Z].*[.]$", done.stdout, re.MULTILINE)
-    assert told == targets == [line.split()[1] for line in done.stdout.splitlines()]
+    told = dict(re.findall("^make ([a-z-]+) +([A-Z].*[.])$", done.stdout, re.MULTILINE))
+    assert list(told) == targets == [line.split()[1] for line in done.stdout.splitlines()]
+    assert len(set(told.values())) == len(told)
 
 
 # Errors

@@ -39,8 +39,8 @@ class GroupCommit:
         self._patience = max(busy_timeout, LEAST_PATIENCE) / 1000
         self._changed = threading.Condition()
         self._waiting: deque[_Write] = deque()
-        self._wanted = 1  # how many are to wait until the thread is told
         self._together = 1  # how many the last group had
+        self._wanted = 1  # how many are to wait before the thread is woken: each waking is a switch of threads
         self._alone = 0  # how many of those that wait are to be written each in its own transaction
         self._thread: threading.Thread | None = None
 
@@ -71,6 +71,7 @@ class GroupCommit:
         write = _Write(function)
         with self._changed:
             if self._thread is None or not self._thread.is_alive():
+                self._together = 1
                 self._thread = threading.Thread(target=self._run, name="group commit", daemon=True)
                 self._thread.start()
             self._waiting.append(write)

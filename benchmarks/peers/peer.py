@@ -21,7 +21,7 @@ from benchmarks.telling import tell
 PAGES = ("list", "query", "search")
 UNSYNCED = dict.fromkeys(("create", "patch"), "answered before it is on the disk")
 EMPTY = ("query empty", "query empty range")
-EVERYTHING = ("get", *PAGES, "create", "patch")
+READS = ("get", *PAGES)
 
 
 class Unavailable(Exception):
@@ -31,11 +31,11 @@ class Unavailable(Exception):
 class Peer(Server):
     """A server with entities of its own; `cannot` tells why it cannot do a kind of work, `how` what it does instead.
 
-    `goals` is so many times as fast as it struere-local is to be at a kind of work.
+    `goals` tells how many times as fast as it struere-local is to be at a kind of work.
     """
 
     label: str  # and version
-    goals: Mapping[str, float]
+    goals: Mapping[str, float] = {}
     cannot: Mapping[str, str] = {}
     how: Mapping[str, str] = {}
     statuses: Mapping[str, int] = {"create": 201}

@@ -20,15 +20,13 @@ def report(rows: Sequence[Row], about: Sequence[str], peers: Sequence[type[Peer]
         lines = [line for operation in measured(rows) for line in _lines(rows, operation, size, peers)]
         parts += [f"## {size:,} entities", table(HEADER, lines)]
         parts += [table(["server", "start s", "memory MiB at the start"], _starts(rows, size))]
-    parts.append(
-        "Ratios: median over rounds (least to most); ✗ where the median misses the goal, which a constant answer "
-        "cannot reach where it has one too. See ../README.md."
-    )
+    parts.append("Ratios: median over rounds (least to most); ✗ where the median misses the goal. See ../README.md.")
     return "\n\n".join(parts) + "\n"
 
 
 def _lines(rows: Sequence[Row], operation: Operation, size: int, peers: Sequence[type[Peer]]) -> list[list[object]]:
-    lines = [_line(rows, operation, Side(SERVER, size), None, ""), _line(rows, operation, Side(FLASK, size), None, "")]
+    own, floor = Side(SERVER, size), Side(FLASK, size)
+    lines = [_line(rows, operation, side, None, "") for side in (own, floor) if select(rows, operation.name, side)]
     for peer in peers:
         side = Side(peer.label, size)
         if select(rows, operation.name, side):
@@ -47,10 +45,10 @@ def _line(rows: Sequence[Row], operation: Operation, side: Side, goal: float | N
         name,
         side.contender,
         f"{median(found, 'rate'):,.1f}",
-        Cell(ratio(rows, name, "rate", own, side), goal),
+        "1" if side == own else Cell(ratio(rows, name, "rate", own, side), goal),
         "-" if goal is None else f"{goal:g}",
-        Cell(ratio(rows, name, "cpu", side, own), goal),
-        Cell(ratio(rows, name, "rate", floor, side), goal),
+        "1" if side == own else Cell(ratio(rows, name, "cpu", side, own), goal),
+        "1" if side == floor else Cell(ratio(rows, name, "rate", floor, side), goal),
         *costs(found),
         how,
     ]

@@ -23,6 +23,7 @@ from tests.turns import turn_taken
 
 from .conftest import Open, document
 
+ROOT = Path(__file__).parents[2]
 WRITERS = 8
 short = pytest.mark.parametrize("busy_timeout", [300], ids=["300 ms"])
 
@@ -83,38 +84,71 @@ def test_what_waits_is_written_in_one_transaction_in_the_order_in_which_it_came(
     assert commits == [names]
 
 
-def test_as_many_as_were_answered_together_are_waited_for(
-    database: Database,
-    write_together: Callable[..., list[Future[Any]]],
-    commits: list[list[str]],
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Let a group be waited for as if for ever, from now on."""
+    return lambda: monkeypatch.setattr(group_commit, "GATHERING", 10 * PATIENCE)
+
+
+@pytest.fixture
+def write_group(database: Database, write_together: Callable[..., list[Future[Any]]]) -> Callable[[str], None]:
+    """Write some letters in one transaction."""
+
+    def write_group(letters: str) -> None:
+        for future in write_together(*(lambda letter=letter: database.write(insert(letter)) for letter in letters)):
+            future.result(PATIENCE)
+
+    return write_group
+
+
+def test_as_many_as_came_together_last_time_are_waited_for(
+    database: Database, write_group: Callable[[str], None], commits: list[list[str]], patient: Callable[[], None]
 ) -> None:
-    monkeypatch.setattr(group_commit, "GATHERING", PATIENCE)
-    for future in write_together(*(lambda name=name: database.write(insert(name)) for name in "ab")):
-        future.result(PATIENCE)
-    until(lambda: database._group_commit._wanted == 2)
-    for write in [database._group_commit._line_up(insert(name)) for name in "cd"]:
+    patient()
+    write_group("abc")
+    until(lambda: database._group_commit._wanted == 3)
+    for write in [database._group_commit._line_up(insert(letter)) for letter in "def"]:
         write.answer.result(PATIENCE)
     database.close()
-    assert commits == [["a", "b"], ["a", "b", "c", "d"]]
+    assert commits == [[*"abc"], [*"abcdef"]]
 
 
-def test_one_that_comes_alone_is_not_kept_waiting(
-    database: Database, write_together: Callable[..., list[Future[Any]]], commits: list[list[str]]
+def test_they_are_waited_for_as_long_as_the_documents_say(
+    database: Database, write_group: Callable[[str], None], commits: list[list[str]]
 ) -> None:
-    for future in write_together(*(lambda name=name: database.write(insert(name)) for name in "ab")):
-        future.result(PATIENCE)
+    milliseconds = f"{group_commit.GATHERING * 1000:g} ms at most"
+    for name in ("README.md", "CHANGELOG.md"):
+        assert milliseconds in " ".join((ROOT / name).read_text().split())
+    write_group("ab")
     database._group_commit._line_up(insert("c")).answer.result(PATIENCE)
     database.close()
-    assert commits == [["a", "b"], ["a", "b", "c"]]
+    assert commits == [[*"ab"], [*"abc"]]
+
+
+def test_nobody_is_waited_for_after_one_that_came_alone(
+    database: Database, write_group: Callable[[str], None], patient: Callable[[], None]
+) -> None:
+    write_group("ab")
+    database.write(insert("c"))
+    patient()
+    for letter in "de":
+        database._group_commit._line_up(insert(letter)).answer.result(PATIENCE)
+
+
+def test_nobody_is_waited_for_by_a_new_thread(
+    database: Database, write_group: Callable[[str], None], patient: Callable[[], None]
+) -> None:
+    write_group("ab")
+    database.close()
+    patient()
+    database._group_commit._line_up(insert("c")).answer.result(PATIENCE)
 
 
 def test_the_thread_ends_while_it_waits_for_others(
-    database: Database, write_together: Callable[..., list[Future[Any]]], monkeypatch: pytest.MonkeyPatch
+    database: Database, write_group: Callable[[str], None], patient: Callable[[], None]
 ) -> None:
-    monkeypatch.setattr(group_commit, "GATHERING", 10 * PATIENCE)
-    for future in write_together(*(lambda name=name: database.write(insert(name)) for name in "ab")):
-        future.result(PATIENCE)
+    patient()
+    write_group("ab")
     until(lambda: database._group_commit._wanted == 2)
     thread = database._group_commit._thread
     assert thread is not None

@@ -1,6 +1,7 @@
 """In which order a search finds: words that at most COMMON entities hold rank, of others the newest come first."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import apsw
 import pytest
@@ -8,12 +9,14 @@ import pytest
 from app.storage import filters, ranking
 from app.storage.database import Database
 from app.storage.entity_types import EntityTypes
-from app.storage.ranking import Weighed, steps
+from app.storage.ranking import Weighed, steps, weigh
 from app.storage.repository import EntityRepository
 from app.storage.search import WORDS
 
 from .conftest import Fill, Open, document, ids_of
 
+ROOT = Path(__file__).parents[2]
+SHIPPED = ranking.COMMON
 NAMES = {
     "a": "kim oslo acme",
     "b": "kim",
@@ -92,6 +95,19 @@ def test_of_more_common_words_than_one_query_has_each_finds_an_entity_once(
     fill({key: {"name": words if key < "f" else ["x"]} for key in "abcdefgh"})
     for limit in range(1, 9):
         assert order(customers, " ".join([*words, "x"]), limit) == "hgfedcba"[:limit]
+
+
+def test_words_that_nobody_holds_are_not_asked_for_again(
+    database: Database, customers: EntityRepository, fill: Fill
+) -> None:
+    fill({"a": {"name": "kim"}})
+    weighed = weigh(database.connection.cursor(), 1, ['"nobody"', '"kim"', '"nothing"'])
+    assert weighed == Weighed(['"kim"', '"nothing"*'], [], [])
+
+
+def test_a_word_is_common_as_the_documents_say() -> None:
+    for name in ("docs/api.md", "README.md"):
+        assert f"more than {SHIPPED:,}" in " ".join((ROOT / name).read_text().split())
 
 
 SCOPES = {"no scope": "", "a scope": "CROSS JOIN entity ON entity.sequence = match.sequence WHERE entity.status = 'a'"}
