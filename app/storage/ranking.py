@@ -68,8 +68,8 @@ def _held(cursor: apsw.Cursor, type_id: int, phrases: Sequence[str]) -> dict[str
     matches = f"FROM {table} WHERE {table} MATCH phrase.value"
     # To skip so many of a common word takes two thirds of the time that it takes to count them.
     sql = f"""
-        SELECT phrase.value, coalesce(
-            (SELECT {MANY} {matches} LIMIT 1 OFFSET {COMMON}), (SELECT {SOME} {matches} LIMIT 1), {NONE}
+        SELECT phrase.value, iif(
+            EXISTS (SELECT 1 {matches}), ifnull((SELECT {MANY} {matches} LIMIT 1 OFFSET {COMMON}), {SOME}), {NONE}
         )
         FROM json_each(?) AS phrase
     """
