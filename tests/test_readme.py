@@ -21,6 +21,7 @@ from app import create_app
 from app.cli import commands
 from app.config import SETTINGS
 from app.project import read_definitions, read_entities
+from app.storage import group_commit, ranking
 from app.storage.entity_types import EntityTypes
 from app.storage.filters import OPERATORS
 from app.storage.organizations import Environment, ensure_organization
@@ -29,6 +30,7 @@ from app.storage.transfer import Transfer
 from tests.server import COMMAND, PATIENCE, Server, end, environment
 
 ROOT = Path(__file__).parents[1]
+TARGETS = re.findall("^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
 README = (ROOT / "README.md").read_text()
 REFERENCE = (ROOT / "docs" / "api.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "docs" / "api.md", ROOT / "CHANGELOG.md", ROOT / "SECURITY.md"]
@@ -236,18 +238,27 @@ def test_there_are_commands_to_check() -> None:
     assert len(WRITTEN) >= 10
 
 
+@pytest.mark.parametrize(
+    ("told", "documents"),
+    [
+        (f"more than {ranking.COMMON:,}", ["docs/api.md", "README.md"]),
+        (f"{group_commit.GATHERING * 1000:g} ms at most", ["README.md", "CHANGELOG.md"]),
+    ],
+)
+def test_a_number_is_told_as_it_is(told: str, documents: list[str]) -> None:
+    assert all(told in " ".join((ROOT / document).read_text().split()) for document in documents)
+
+
 def test_the_make_targets_exist() -> None:
-    targets = re.findall("^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     written = re.findall("make ([a-z-]+)", " ".join(LINES + INLINE))
-    assert {"serve", "test"} <= set(written) <= set(targets)
+    assert {"serve", "test"} <= set(written) <= set(TARGETS)
 
 
 def test_make_tells_what_each_target_does() -> None:
-    targets = re.findall("^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     variables = {"PATH": os.environ["PATH"]}  # without those of the make that runs this
     done = subprocess.run(["make"], cwd=ROOT, env=variables, capture_output=True, text=True, check=True)
     told = dict(re.findall("^make ([a-z-]+) +([A-Z].*[.])$", done.stdout, re.MULTILINE))
-    assert list(told) == targets == [line.split()[1] for line in done.stdout.splitlines()]
+    assert list(told) == TARGETS == [line.split()[1] for line in done.stdout.splitlines()]
     assert len(set(told.values())) == len(told)
 
 

@@ -71,7 +71,6 @@ class GroupCommit:
         write = _Write(function)
         with self._changed:
             if self._thread is None or not self._thread.is_alive():
-                self._together = 1
                 self._thread = threading.Thread(target=self._run, name="group commit", daemon=True)
                 self._thread.start()
             self._waiting.append(write)
@@ -89,6 +88,7 @@ class GroupCommit:
             return True
 
     def _run(self) -> None:
+        self._together = 1
         while self._has_work():
             self._write_group()
             self._afterwards()

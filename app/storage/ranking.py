@@ -64,8 +64,7 @@ def steps(type_id: int, weighed: Weighed) -> Iterator[Step]:
 
 def _held(cursor: apsw.Cursor, type_id: int, phrases: Sequence[str]) -> dict[str, int]:
     """Return whether NONE, SOME or MANY entities hold each phrase."""
-    table = table_name(type_id)
-    matches = f"FROM {table} WHERE {table} MATCH phrase.value"
+    matches = _matching(type_id, "phrase.value")
     # To skip so many of a common word takes two thirds of the time that it takes to count them.
     sql = f"""
         SELECT phrase.value, iif(
@@ -78,8 +77,8 @@ def _held(cursor: apsw.Cursor, type_id: int, phrases: Sequence[str]) -> dict[str
 
 
 def _is_common(cursor: apsw.Cursor, type_id: int, phrase: str) -> bool:
-    [match] = _matches(type_id, "1", [1])
-    return bool(cursor.execute(f"{match} LIMIT 1 OFFSET {COMMON}", (phrase,)).fetchall())
+    sql = f"SELECT 1 {_matching(type_id, '?')} LIMIT 1 OFFSET {COMMON}"
+    return bool(cursor.execute(sql, (phrase,)).fetchall())
 
 
 def _ranked(type_id: int, ranking: Sequence[str], common: Sequence[str]) -> Step:
@@ -102,5 +101,10 @@ def _newest(type_id: int, values: list[str]) -> Step:
 
 
 def _matches(type_id: int, columns: str, numbers: Iterable[int]) -> Iterator[str]:
+    return (f"SELECT {columns} {_matching(type_id, f'?{number}')}" for number in numbers)
+
+
+def _matching(type_id: int, query: str) -> str:
+    """Return SQL of what an FTS5 query finds, which is itself given as SQL."""
     table = table_name(type_id)
-    return (f"SELECT {columns} FROM {table} WHERE {table} MATCH ?{number}" for number in numbers)
+    return f"FROM {table} WHERE {table} MATCH {query}"

@@ -19,9 +19,9 @@ from benchmarks.tasks import SEARCH_LIMIT, Operation, Task
 from benchmarks.telling import tell
 
 PAGES = ("list", "query", "search")
+READS = ("get", *PAGES)
 UNSYNCED = dict.fromkeys(("create", "patch"), "answered before it is on the disk")
 EMPTY = ("query empty", "query empty range")
-READS = ("get", *PAGES)
 
 
 class Unavailable(Exception):

@@ -26,7 +26,7 @@ def report(rows: Sequence[Row], about: Sequence[str], peers: Sequence[type[Peer]
 
 def _lines(rows: Sequence[Row], operation: Operation, size: int, peers: Sequence[type[Peer]]) -> list[list[object]]:
     own, floor = Side(SERVER, size), Side(FLASK, size)
-    lines = [_line(rows, operation, side, None, "") for side in (own, floor) if select(rows, operation.name, side)]
+    lines = [_line(rows, operation, side) for side in (own, floor) if select(rows, operation.name, side)]
     for peer in peers:
         side = Side(peer.label, size)
         if select(rows, operation.name, side):
@@ -38,7 +38,9 @@ def _lines(rows: Sequence[Row], operation: Operation, size: int, peers: Sequence
     return lines
 
 
-def _line(rows: Sequence[Row], operation: Operation, side: Side, goal: float | None, how: str) -> list[object]:
+def _line(
+    rows: Sequence[Row], operation: Operation, side: Side, goal: float | None = None, how: str = ""
+) -> list[object]:
     name, own, floor = operation.name, Side(SERVER, side.size), Side(FLASK, side.size)
     found = select(rows, name, side)
     return [
