@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import pty
 import re
 import select
 import signal
@@ -120,6 +121,22 @@ def run(
         timeout=PATIENCE,
         check=False,
     )
+
+
+def run_on_terminal(*arguments: str | Path, folder: Path) -> str:
+    """Run a command to its end, in a folder, and return what a terminal has seen of its standard error."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen([COMMAND, *arguments], cwd=folder, env=environment(), stderr=theirs) as process:
+        os.close(theirs)
+        shown = b""
+        try:
+            while read := os.read(ours, 2**16):
+                shown += read
+        except OSError:  # Linux's end of a terminal
+            pass
+        assert process.wait(PATIENCE) == 0, shown
+    os.close(ours)
+    return shown.decode()
 
 
 def environment(variables: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """struere-local export and import"""
 
 import json
+import re
 import stat
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import START
+from tests.server import run_on_terminal
 
 from .conftest import Ended, Run, assert_misused, assert_refused
 
@@ -170,3 +172,13 @@ def test_the_executable_is_a_filter(executable: Run, folder: Path) -> None:
     assert executable("import", *options, input=LINES) == (0, "", "Entities imported: 3\n")
     assert executable("export", *options, "--type", "player").json == ENTITIES[-1]
     assert_refused(executable("import", *options, input="\n{\n"), "<stdin>, line 2: Malformed JSON")
+
+
+@pytest.mark.parametrize(("command", "label"), [("import", "Importing"), ("export", "Exporting")])
+def test_a_terminal_sees_how_far_it_is(store: Run, folder: Path, command: str, label: str) -> None:
+    (folder / "lines").write_text(LINES)
+    if command == "export":
+        store(LINES)
+    file = "lines" if command == "import" else "exported"
+    shown = run_on_terminal(command, "--database", "struere.db", file, folder=folder)
+    assert re.search(rf"{label} .*100%", shown), shown

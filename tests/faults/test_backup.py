@@ -1,7 +1,6 @@
 """Backups beside writers, and backups and restores that are killed."""
 
 import os
-import pty
 import random
 import re
 import shutil
@@ -33,7 +32,7 @@ from tests.exact.planted import plant
 from tests.faults.starts import contents, timed
 from tests.faults.writers import Writer, writing
 from tests.profiles import rounds
-from tests.server import COMMAND, CUSTOMERS, PATIENCE, environment, run, serve, until
+from tests.server import COMMAND, CUSTOMERS, PATIENCE, environment, run, run_on_terminal, serve, until
 
 WRITERS = 4
 SECONDS_A_GIGABYTE = 5
@@ -304,16 +303,6 @@ def test_a_backup_takes_at_most_five_seconds_a_gigabyte(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("command", "label"), [("backup", "Copying"), ("restore", "Restoring")])
 def test_a_terminal_sees_how_far_it_is(large: Path, tmp_path: Path, command: str, label: str) -> None:
-    ours, theirs = pty.openpty()
     options = ["--database", large, "copy"] if command == "backup" else ["--database", "struere.db", large]
-    with subprocess.Popen([COMMAND, command, *options], cwd=tmp_path, env=environment(), stderr=theirs) as process:
-        os.close(theirs)
-        shown = b""
-        try:
-            while read := os.read(ours, 2**16):
-                shown += read
-        except OSError:  # Linux's end of a terminal
-            pass
-        assert process.wait(PATIENCE) == 0
-    os.close(ours)
-    assert re.search(rf"{label} .*100%", shown.decode()), shown
+    shown = run_on_terminal(command, *options, folder=tmp_path)
+    assert re.search(rf"{label} .*100%", shown), shown
